@@ -1,0 +1,71 @@
+"""What every command line shares: flags, settings, one-screen errors and progress."""
+
+import argparse
+import sys
+import time
+
+from soundstage.errors import UserError
+from soundstage.settings import load
+
+
+def parser(doc):
+    """Return an argument parser whose help is the module's docstring."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+
+
+def add_settings(arguments, cls):
+    """Add `--settings JSON_OR_FILE`; `parse_args` then returns the dataclass `cls` filled in."""
+    arguments.add_argument(
+        "--settings",
+        metavar="JSON_OR_FILE",
+        type=_reader(cls),
+        default=cls(),
+        help=f"settings as JSON or a JSON file; see {cls.__module__} (default: its defaults)",
+    )
+
+
+def _reader(cls):
+    def read(text):
+        return load(cls, text)
+
+    return read
+
+
+def run(main):
+    """Call `main()` as a program: UserError -> stderr and exit 2; an interrupt -> exit 130."""
+    try:
+        status = main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise SystemExit(141) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+    raise SystemExit(status or 0)
+
+
+def say(text):
+    """Print one line for the person who watches, on stderr, at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def progress(items, total, label, unit="", amount=None, every_seconds=5.0):
+    """Yield `items`, saying every few seconds how much of `total` is done and how long is left.
+
+    amount(item) is what an item counts for (default 1), in `unit`s.
+    """
+    start = last = time.monotonic()
+    done = 0
+    for item in items:
+        yield item
+        done += 1 if amount is None else amount(item)
+        now = time.monotonic()
+        if now - last >= every_seconds:
+            left = (now - start) / max(done, 1e-9) * (total - done)
+            say(f"{label}: {done:.0f} of {total:.0f} {unit}, about {left:.0f} s left")
+            last = now
+    say(f"{label}: {done:.0f} {unit} in {time.monotonic() - start:.1f} s")

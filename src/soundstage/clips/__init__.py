@@ -1,0 +1,1 @@
+"""Choose windows where picture and tracks agree."""

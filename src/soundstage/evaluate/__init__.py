@@ -1,0 +1,1 @@
+"""Frozen embeddings, probes and scores on benchmarks."""

@@ -1,0 +1,1 @@
+"""Probe films and extract every audio track once, on picture time."""

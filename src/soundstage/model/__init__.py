@@ -1,0 +1,1 @@
+"""Audio and video towers and the inputs they read."""

@@ -1,0 +1,1 @@
+"""Remove speech from an audio track."""

@@ -1,0 +1,1 @@
+"""Write clips as WebDataset tars."""

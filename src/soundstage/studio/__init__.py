@@ -1,0 +1,1 @@
+"""The embedded corpus: films with dubs and clip benchmarks, made from a seed."""
