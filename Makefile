@@ -1,0 +1,48 @@
+# Everyday commands. `make table1` and `make test` install what is missing first, and reuse what is there.
+
+CORES ?= $(shell nproc)
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help setup system table1 studio_models test lint format freeze clean
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9_]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+table1: setup ## rebuild results/table1.csv on the embedded corpus and print it
+	$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) results/table1.csv
+	@$(BIN)/python -m soundstage.paper.show --table results/table1.csv
+
+test: setup ## run the whole test suite
+	$(BIN)/python -m pytest tests
+
+lint: setup ## every style check
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: setup ## put code into the project's style
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/snakefmt Snakefile workflow
+
+studio_models: setup ## train the small separator anew (an hour)
+	$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) studio_models
+
+freeze: setup ## write the installed versions into constraints.txt
+	@{ sed -n '/^#/p' constraints.txt; $(BIN)/pip freeze --exclude-editable | sed 's/+cpu//'; } > constraints.new
+	@mv constraints.new constraints.txt
+
+setup: system $(STAMP) ## install what is missing
+
+system:
+	@sh workflow/system.sh
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+clean: ## remove work, results and logs, keep the installation
+	rm -rf work results logs
