@@ -32,11 +32,11 @@ class Settings:
             raise UserError("expected at least one film and no negative count", "studio.films_*")
         if not 1 <= self.dubs_min <= self.dubs_max <= 5:
             raise UserError(
-                f"expected 1 <= dubs_min <= dubs_max <= 5, found {self.dubs_min} and {self.dubs_max}",
+                f"expected 1 <= min <= max <= 5, found {self.dubs_min} and {self.dubs_max}",
                 "studio.dubs_min, studio.dubs_max",
             )
         if self.film_seconds < 20:
-            raise UserError(f"expected 20 s or more, found {self.film_seconds}", "studio.film_seconds")
+            raise UserError(f"expected 20 or more, found {self.film_seconds}", "studio.film_seconds")
         if self.width_pixels % 2 or self.height_pixels % 2:
             raise UserError("expected an even picture size", "studio.width_pixels, height_pixels")
 
