@@ -1,0 +1,56 @@
+"""Who trains, who chooses, who tests: a benchmark's rotations as one small table.
+
+Roles are (rotations, clips) int8, so that folds, train/valid/test and several official splits are
+one thing for a probe.
+"""
+
+import numpy as np
+
+from soundstage.units import rng_of
+
+UNUSED, TRAIN, VALID, TEST = 0, 1, 2, 3
+
+
+def rotate(folds):
+    """Return roles of a k-fold benchmark: fold i tests, fold i + 1 (cyclic) chooses, rest train.
+
+    folds: (clips,) int fold numbers 0 .. k - 1, k >= 3.
+    """
+    folds = np.asarray(folds)
+    count = int(folds.max()) + 1
+    roles = np.full((count, len(folds)), TRAIN, np.int8)
+    for rotation in range(count):
+        roles[rotation, folds == (rotation + 1) % count] = VALID
+        roles[rotation, folds == rotation] = TEST
+    return roles
+
+
+def named(splits):
+    """Return roles (1, clips) of splits given as "train", "valid" or "test"."""
+    code = {"train": TRAIN, "valid": VALID, "test": TEST}
+    return np.array([[code[split] for split in splits]], np.int8)
+
+
+def carve(roles, groups, percent, *seed_parts):
+    """Return roles in which rotations without validation clips have some, taken from training.
+
+    Whole groups (clips cut from one recording) are taken, in an order drawn from `seed_parts`,
+    until `percent` of the training clips are reached; at least one group stays for training.
+    groups: (clips,) hashable.
+    """
+    roles = np.array(roles, np.int8)
+    groups = np.asarray(groups)
+    for rotation, role in enumerate(roles):
+        training = np.flatnonzero(role == TRAIN)
+        if (role == VALID).any() or not len(training):
+            continue
+        names = np.unique(groups[training])
+        order = rng_of(*seed_parts, rotation).permutation(len(names))
+        wanted, taken = len(training) * percent / 100, 0
+        for name in names[order][:-1]:
+            if taken >= wanted:
+                break
+            clips = training[groups[training] == name]
+            role[clips] = VALID
+            taken += len(clips)
+    return roles
