@@ -4,11 +4,10 @@ set -eu
 missing=""
 command -v ffmpeg >/dev/null 2>&1 && command -v ffprobe >/dev/null 2>&1 || missing="$missing ffmpeg"
 command -v espeak-ng >/dev/null 2>&1 || missing="$missing espeak-ng"
-command -v "${PYTHON:-python3.11}" >/dev/null 2>&1 || missing="$missing python3.11"
+"${PYTHON:-python3.11}" -c "import ensurepip, venv" >/dev/null 2>&1 || missing="$missing python3.11-venv"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing:$missing"
-  [ "${missing#*python3.11}" = "$missing" ] || missing="$missing python3.11-venv"
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086
   apt-get update -qq && apt-get install -y -qq $missing >/dev/null && exit 0

@@ -1,0 +1,92 @@
+# Soundstage: from raw films to paper tables.
+#
+# Where things are: work/<stage>/ what each stage made, logs/<stage>/ its logs and benchmark files,
+# results/ the tables and figures. One rule file and one package a stage; config.yaml has every knob.
+
+from snakemake.utils import min_version
+
+min_version("9.27.1")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/0-studio.smk"
+include: "workflow/rules/1-films.smk"
+include: "workflow/rules/2-align.smk"
+include: "workflow/rules/3-clips.smk"
+include: "workflow/rules/4-nospeech.smk"
+include: "workflow/rules/5-shards.smk"
+include: "workflow/rules/6-pretrain.smk"
+include: "workflow/rules/9-evaluate.smk"
+include: "workflow/rules/10-paper.smk"
+
+
+localrules:
+    all,
+    studio,
+    films,
+    align,
+    clips,
+    nospeech,
+    shards,
+    pretrain,
+    evaluate,
+
+
+rule all:
+    """Every table and figure that this configuration can make."""
+    default_target: True
+    input:
+        RESULTS,
+
+
+rule studio:
+    """The embedded corpus: films, benchmarks and the picture of its classes."""
+    input:
+        "results/studio.png",
+        expand("work/studio/films/{film}", film=FILMS),
+        expand("work/studio/benchmarks/{benchmark}", benchmark=STUDIO_BENCHMARKS),
+
+
+rule films:
+    """Every film probed, every audio track extracted."""
+    input:
+        expand("work/films/{film}/probe.json", film=FILMS),
+
+
+rule align:
+    """Every dub aligned to its film, or refused."""
+    input:
+        [f"work/align/{film}/{language}.json" for film, language in DUBS],
+
+
+rule clips:
+    """Every film's clips chosen."""
+    input:
+        expand("work/clips/{film}/clips.parquet", film=FILMS),
+
+
+rule nospeech:
+    """Every track that a run needs without speech."""
+    input:
+        [f"work/nospeech/{film}/{language}.flac" for film, language in NOSPEECH],
+
+
+rule shards:
+    """Every film's clips as WebDataset tars."""
+    input:
+        expand("work/shards/{film}.json", film=FILMS),
+
+
+rule pretrain:
+    """Every run and seed trained."""
+    input:
+        expand("work/pretrain/{run}/{seed}/model.pt", run=RUNS, seed=SEEDS),
+
+
+rule evaluate:
+    """Every run and seed scored on every benchmark."""
+    input:
+        expand("work/evaluate/{run}/{seed}/metrics.json", run=RUNS, seed=SEEDS),

@@ -1,0 +1,109 @@
+# Stage 0, studio: the embedded corpus, made from a seed.
+#
+# needs   nothing but espeak-ng and ffmpeg
+# makes   work/studio/films/{film}/ (film, tracks, truth.json), work/studio/benchmarks/{benchmark}/
+# costs   about 8 s and 12 MB a film, 20 s and 60 MB a benchmark, on one core
+
+
+rule make_film:
+    """Make one film of the embedded corpus with all its audio tracks."""
+    output:
+        directory("work/studio/films/{film}"),
+    log:
+        "logs/studio/{film}.log",
+    benchmark:
+        "logs/studio/{film}.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime="10m",
+    params:
+        settings=settings("studio"),
+        recipe=recipe("studio.film"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.studio.film \
+            --film {wildcards.film:q} \
+            --out-folder {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_benchmark:
+    """Make one benchmark of clips in its official layout."""
+    output:
+        directory("work/studio/benchmarks/{benchmark}"),
+    log:
+        "logs/studio/{benchmark}.log",
+    benchmark:
+        "logs/studio/{benchmark}.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime="20m",
+    params:
+        settings=settings("studio"),
+        recipe=recipe("studio.benchmark"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.studio.benchmark \
+            --name {wildcards.benchmark:q} \
+            --out-folder {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule draw_sheet:
+    """Draw one picture of what every class of the embedded corpus looks and sounds like."""
+    output:
+        report("results/studio.png", caption="../report/studio.rst", category="studio"),
+    log:
+        "logs/studio/sheet.log",
+    benchmark:
+        "logs/studio/sheet.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        settings=settings("studio"),
+        recipe=recipe("studio.sheet"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.studio.sheet \
+            --out {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule studio_models:
+    """Train the small speech separator anew on studio material of its own (an hour)."""
+    output:
+        directory("work/studio/models/separator"),
+    log:
+        "logs/studio/separator.log",
+    benchmark:
+        "logs/studio/separator.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime="3h",
+    params:
+        recipe=recipe("nospeech.train"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.nospeech.train \
+            --out-folder {output:q}
+        """

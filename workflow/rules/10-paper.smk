@@ -1,0 +1,76 @@
+# Stage 10, paper: tables and figures from metrics.json files alone.
+#
+# needs   work/evaluate/{run}/{seed}/metrics.json of every run and seed
+# makes   results/table1.{csv,tidy.csv,md,tex,png}, results/corpus.{md,tracks.csv,clips.csv}
+# costs   seconds
+
+
+rule make_table1:
+    """Make table 1: pretraining arms against groups of benchmarks, with intervals over seeds."""
+    input:
+        metrics=expand("work/evaluate/{run}/{seed}/metrics.json", run=RUNS, seed=SEEDS),
+        predictions=expand("work/evaluate/{run}/{seed}/predictions.parquet", run=RUNS, seed=SEEDS),
+    output:
+        csv=report("results/table1.csv", caption="../report/table1.rst", category="tables"),
+        tidy="results/table1.tidy.csv",
+        md="results/table1.md",
+        tex="results/table1.tex",
+        figure=report("results/table1.png", caption="../report/table1.rst", category="tables"),
+    log:
+        "logs/paper/table1.log",
+    benchmark:
+        "logs/paper/table1.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        corpus=config["corpus"]["name"],
+        settings=settings("paper"),
+        recipe=recipe("paper.table1"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table1 \
+            --metrics {input.metrics:q} \
+            --corpus {params.corpus:q} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule describe_corpus:
+    """Count tracks accepted and refused, clips kept and dropped, and the shards' sizes."""
+    input:
+        alignments=[f"work/align/{film}/{language}.json" for film, language in DUBS],
+        clips=expand("work/clips/{film}/clips.parquet", film=FILMS),
+        indexes=expand("work/shards/{film}.json", film=FILMS),
+    output:
+        md=report("results/corpus.md", caption="../report/corpus.rst", category="corpus"),
+        tracks="results/corpus.tracks.csv",
+        clips="results/corpus.clips.csv",
+    log:
+        "logs/paper/corpus.log",
+    benchmark:
+        "logs/paper/corpus.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        films=FILMS,
+        recipe=recipe("paper.corpus"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.corpus \
+            --films {params.films:q} \
+            --align work/align \
+            --clips work/clips \
+            --shards work/shards \
+            --out {output.md:q}
+        """

@@ -1,0 +1,75 @@
+# Stage 6, pretrain: train the towers, one run and seed a job.
+#
+# needs   work/shards/*.tar
+# makes   work/pretrain/inputs/{film}.npz (each film decoded once for all runs),
+#         work/pretrain/{run}/{seed}/model.pt, metrics.jsonl and TensorBoard files
+# costs   at the embedded size about half a minute a run and seed on one core
+#
+# Checkpoints stand beside the output, in work/pretrain/{run}/{seed}/checkpoint, because Snakemake
+# removes outputs before it reruns a job. They carry a fingerprint, so that a stale one is refused.
+
+
+rule prepare_inputs:
+    """Decode one film's shards once into what the towers read."""
+    input:
+        index="work/shards/{film}.json",
+        tars=expand("work/shards/{{film}}-{part}.tar", part=PARTS),
+    output:
+        "work/pretrain/inputs/{film}.npz",
+    log:
+        "logs/pretrain/inputs-{film}.log",
+    benchmark:
+        "logs/pretrain/inputs-{film}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="1h",
+    params:
+        settings=settings("model"),
+        recipe=recipe("pretrain.prepare"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.pretrain.prepare \
+            --shards {input.tars:q} \
+            --out {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule train_towers:
+    """Train the audio and the video tower of one run with one seed."""
+    input:
+        expand("work/pretrain/inputs/{film}.npz", film=FILMS),
+    output:
+        "work/pretrain/{run}/{seed}/model.pt",
+    log:
+        "logs/pretrain/{run}-{seed}.log",
+    benchmark:
+        "logs/pretrain/{run}-{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="12h",
+    params:
+        settings=lambda wildcards: settings(
+            "pretrain",
+            leave_out=("runs", "seeds"),
+            model=config["model"],
+            run=config["pretrain"]["runs"][wildcards.run],
+        )(wildcards),
+        recipe=recipe("pretrain.train"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.pretrain.train \
+            --inputs {input:q} \
+            --run {wildcards.run:q} \
+            --seed {wildcards.seed:q} \
+            --out {output:q} \
+            --settings {params.settings:q}
+        """

@@ -1,0 +1,71 @@
+# Stage 9, evaluate: frozen embeddings once per run and benchmark, then probes.
+#
+# needs   work/pretrain/{run}/{seed}/model.pt, benchmarks in their official layouts
+# makes   work/evaluate/inputs/{benchmark}.npz (each benchmark decoded once for all runs),
+#         work/evaluate/{run}/{seed}/metrics.json and predictions.parquet
+# costs   at the embedded size about 12 s a run and seed on one core
+
+
+rule prepare_benchmark:
+    """Decode one benchmark once into what the towers read."""
+    input:
+        lambda wildcards: benchmark_folder(wildcards.benchmark),
+    output:
+        "work/evaluate/inputs/{benchmark}.npz",
+    log:
+        "logs/evaluate/inputs-{benchmark}.log",
+    benchmark:
+        "logs/evaluate/inputs-{benchmark}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime="4h",
+    params:
+        settings=settings("model"),
+        recipe=recipe("evaluate.prepare"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.evaluate.prepare \
+            --benchmark {wildcards.benchmark:q} \
+            --folder={input:q} \
+            --out {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule score_run:
+    """Embed every benchmark with one run's frozen towers and probe the embeddings."""
+    input:
+        model="work/pretrain/{run}/{seed}/model.pt",
+        inputs=expand("work/evaluate/inputs/{benchmark}.npz", benchmark=BENCHMARKS),
+    output:
+        metrics="work/evaluate/{run}/{seed}/metrics.json",
+        predictions="work/evaluate/{run}/{seed}/predictions.parquet",
+    log:
+        "logs/evaluate/{run}-{seed}.log",
+    benchmark:
+        "logs/evaluate/{run}-{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="4h",
+    params:
+        settings=settings("evaluate", leave_out=("benchmarks",)),
+        recipe=recipe("evaluate.run"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.evaluate.run \
+            --model {input.model:q} \
+            --inputs {input.inputs:q} \
+            --run {wildcards.run:q} \
+            --seed {wildcards.seed:q} \
+            --out {output.metrics:q} \
+            --predictions {output.predictions:q} \
+            --settings {params.settings:q}
+        """
