@@ -22,11 +22,7 @@ ROOT = "work/studio/films"
 
 def films(settings):
     """Return a list of dicts film, path, original_language, split: the rows of films.tsv."""
-    splits = (
-        ["train"] * settings.films_train
-        + ["valid"] * settings.films_valid
-        + ["test"] * settings.films_test
-    )
+    splits = ["train"] * settings.films_train + ["valid"] * settings.films_valid + ["test"] * settings.films_test
     return [
         {
             "film": (name := f"film-{index:03d}"),
