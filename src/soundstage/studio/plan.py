@@ -15,6 +15,8 @@ SPEEDUP_RATE = 24 / 25  # a dub played 25/24 as fast lasts 24/25 as long
 
 # (codec, kbit/s): one distribution for every track, the original's too.
 CODECS = (("opus", 64), ("opus", 96), ("opus", 128), ("aac", 96), ("aac", 128), ("aac", 192))
+EQUALISER_HZ = (60, 250, 1000, 4000, 12000)  # where a track's equaliser_db apply
+EQUALISER_SD_DB = 2.0
 GAIN_SD_DB = 2.0
 GAIN_LIMIT_DB = 4.0
 ROOT = "work/studio/films"
@@ -108,7 +110,8 @@ def dub_plan(settings, film, language):
 
     Keys: rate; offset_seconds (of the first segment); edits, a list of {"kind": "cut" | "insert",
     "at_seconds", "seconds"} in reference time, each in seconds of the reference for a cut and of
-    black (before any speed-up) for an insert; codec, bitrate_kbps; gain_db; own_file (bool);
+    black (before any speed-up) for an insert; codec, bitrate_kbps; gain_db; equaliser_db (at EQUALISER_HZ);
+    own_file (bool);
     ambiguous (bool: the bed under its speech is a short piece of the film's bed, repeated, which
     fits the original equally well at many lags); segments, a list of {"reference_start_seconds",
     "reference_end_seconds", "offset_seconds", "rate"}. A cut is missing from the track; an insert
@@ -129,10 +132,16 @@ def dub_plan(settings, film, language):
 
 
 def _dress(rng):
-    """Return codec, bitrate and level, drawn alike for every track."""
+    """Return codec, bitrate, level and equalisation, drawn alike for every track."""
     codec, bitrate_kbps = rng.choice(CODECS)
     gain_db = max(-GAIN_LIMIT_DB, min(GAIN_LIMIT_DB, rng.gauss(0.0, GAIN_SD_DB)))
-    return {"codec": codec, "bitrate_kbps": bitrate_kbps, "gain_db": round(gain_db, 2)}
+    bands_db = [round(rng.gauss(0.0, EQUALISER_SD_DB), 2) for _ in EQUALISER_HZ]
+    return {
+        "codec": codec,
+        "bitrate_kbps": bitrate_kbps,
+        "gain_db": round(gain_db, 2),
+        "equaliser_db": bands_db,
+    }
 
 
 def _offset(rng):
