@@ -7,6 +7,7 @@ import csv
 import difflib
 import functools
 import json
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +19,7 @@ LANGUAGE_ID = r"[a-z]{2,3}(-[a-z0-9]{2,8})?"
 SPLITS = ("train", "valid", "test")
 FILM_COLUMNS = ("film", "path", "original_language", "split")
 TRACK_COLUMNS = ("film", "language", "path", "stream")
+REMOVABLE = (("pretrain", "runs"), ("evaluate", "benchmarks"), ("evaluate", "folders"))
 MOST_SHOWN = 12
 
 
@@ -74,10 +76,19 @@ def _short(value):
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def drop_removed(config):
+    """Take out, in place, the runs, benchmarks and folders that an overlay has set to null."""
+    for section, key in REMOVABLE:
+        entries = config.get(section, {}).get(key)
+        if isinstance(entries, dict):
+            config[section][key] = {k: v for k, v in entries.items() if v is not None}
+
+
 def impossible(config):
     """Return a line for every combination of values that cannot work although each is allowed."""
     faults = []
     runs, clips = config["pretrain"]["runs"], config["clips"]
+    benchmarks = config["evaluate"]["benchmarks"]
     if clips["hop_seconds"] > clips["window_seconds"]:
         faults.append(
             f"  clips.hop_seconds: found {clips['hop_seconds']}, expected at most "
@@ -86,21 +97,15 @@ def impossible(config):
     films, tracks = config["corpus"]["films"], config["corpus"]["tracks"]
     if (films == "studio") != (tracks == "studio"):
         faults.append("  corpus.films and corpus.tracks: expected both studio or both a table")
-    if films != "studio" and any(b.startswith("studio-") for b in config["evaluate"]["benchmarks"]):
-        faults += _studio_without_folder(config)
+    faults += [
+        f"  evaluate.benchmarks.{name}.folder: found studio, expected the folder of {name}; the "
+        "embedded corpus makes only the benchmarks that config.yaml lists"
+        for name, entry in benchmarks.items()
+        if entry["folder"] == "studio" and not name.startswith("studio-")
+    ]
     if "monolingual" not in runs:
         faults.append("  pretrain.runs: expected a run named monolingual, which others are held to")
     return faults
-
-
-def _studio_without_folder(config):
-    """Own films may still be evaluated on the studio's benchmarks: those need no folder."""
-    folders = config["evaluate"]["benchmarks"]
-    return [
-        f"  evaluate.benchmarks.{name}: expected folder: studio for a studio benchmark"
-        for name, entry in folders.items()
-        if name.startswith("studio-") and entry["folder"] != "studio"
-    ]
 
 
 def read_films(config):
@@ -199,4 +204,4 @@ def _fault(row, what, path):
 
 def _relative(path, table):
     """Return a media path: relative ones are relative to the table that names them."""
-    return path if Path(path).is_absolute() else str(Path(table).parent / path)
+    return path if os.path.isabs(path) else os.path.normpath(Path(table).parent / path)

@@ -13,6 +13,7 @@ rule make_table1:
     output:
         csv=report("results/table1.csv", caption="../report/table1.rst", category="tables"),
         tidy="results/table1.tidy.csv",
+        differences="results/table1.differences.csv",
         md="results/table1.md",
         tex="results/table1.tex",
         figure=report("results/table1.png", caption="../report/table1.rst", category="tables"),
@@ -27,15 +28,19 @@ rule make_table1:
         mem_mb=2000,
         runtime="10m",
     params:
-        corpus=config["corpus"]["name"],
-        settings=settings("paper"),
+        runs=RUNS,
+        seeds=SEEDS,
+        benchmarks=BENCHMARKS,
+        settings=settings("paper", corpus=config["corpus"]["name"]),
         recipe=recipe("paper.table1"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.paper.table1 \
             --metrics {input.metrics:q} \
-            --corpus {params.corpus:q} \
+            --runs {params.runs:q} \
+            --seeds {params.seeds} \
+            --benchmarks {params.benchmarks:q} \
             --out {output.csv:q} \
             --settings {params.settings:q}
         """

@@ -23,7 +23,9 @@ rule prepare_benchmark:
         mem_mb=4000,
         runtime="4h",
     params:
-        settings=settings("model"),
+        group=lambda wildcards: config["evaluate"]["benchmarks"][wildcards.benchmark]["group"],
+        model=settings("model"),
+        settings=settings("evaluate", leave_out=("benchmarks", "folders")),
         recipe=recipe("evaluate.prepare"),
     shell:
         r"""
@@ -31,7 +33,9 @@ rule prepare_benchmark:
         python -m soundstage.evaluate.prepare \
             --benchmark {wildcards.benchmark:q} \
             --folder={input:q} \
+            --group {params.group:q} \
             --out {output:q} \
+            --model-settings {params.model:q} \
             --settings {params.settings:q}
         """
 
@@ -55,7 +59,7 @@ rule score_run:
         mem_mb=3000,
         runtime="4h",
     params:
-        settings=settings("evaluate", leave_out=("benchmarks",)),
+        settings=settings("evaluate", leave_out=("benchmarks", "folders")),
         recipe=recipe("evaluate.run"),
     shell:
         r"""
@@ -67,5 +71,36 @@ rule score_run:
             --seed {wildcards.seed:q} \
             --out {output.metrics:q} \
             --predictions {output.predictions:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule embed_folder:
+    """Embed every media file of a folder with one run's frozen towers, without any probe."""
+    input:
+        model="work/pretrain/{run}/{seed}/model.pt",
+        folder=lambda wildcards: FOLDERS[wildcards.folder],
+    output:
+        "work/evaluate/{run}/{seed}/{folder}.parquet",
+    log:
+        "logs/evaluate/{run}-{seed}-{folder}.log",
+    benchmark:
+        "logs/evaluate/{run}-{seed}-{folder}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime="4h",
+    params:
+        settings=settings("evaluate", leave_out=("benchmarks", "folders")),
+        recipe=recipe("evaluate.embed"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.evaluate.embed \
+            --model {input.model:q} \
+            --folder={input.folder:q} \
+            --out {output:q} \
             --settings {params.settings:q}
         """

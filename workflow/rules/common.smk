@@ -2,6 +2,7 @@
 # What is checked and how it is said: src/soundstage/config.py.
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,16 +16,19 @@ from soundstage.errors import UserError
 from soundstage.recipe import recipe
 from soundstage.settings import dumps
 
-# Rules run the Python that runs Snakemake, so that the environment need not be activated;
-# with --sdm conda each rule's own environment decides instead.
+# Rules run the code beside this workflow with the Python that runs Snakemake, so that nothing need
+# be activated; with --sdm conda each rule's own environment gives the Python instead.
+exports = f"export PYTHONPATH={shlex.quote(workflow.basedir + '/src')}; "
 if "conda" not in {str(method) for method in workflow.deployment_settings.deployment_method}:
-    shell.prefix(f"export PATH={Path(sys.executable).parent.as_posix()!r}:\"$PATH\"; ")
+    exports += f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+shell.prefix(exports)
 
 
 def load_tables():
     """Return (rows of films, rows of tracks) of a configuration that has passed every check."""
     schema = yaml.safe_load(Path(f"{workflow.basedir}/workflow/schemas/config.schema.yaml").read_text())
     try:
+        configuration.drop_removed(config)
         configuration.check(config, schema)
         films = configuration.read_films(config)
         return films, configuration.read_tracks(config, films)
@@ -50,6 +54,7 @@ IS_STUDIO = config["corpus"]["films"] == "studio"
 RUNS = list(config["pretrain"]["runs"])
 SEEDS = config["pretrain"]["seeds"]
 BENCHMARKS = list(config["evaluate"]["benchmarks"])
+FOLDERS = config["evaluate"]["folders"]
 STUDIO_BENCHMARKS = [
     name for name, entry in config["evaluate"]["benchmarks"].items() if entry["folder"] == "studio"
 ]
@@ -74,6 +79,7 @@ wildcard_constraints:
     seed=r"\d+",
     part=r"\d+",
     benchmark=any_of(BENCHMARKS),
+    folder=any_of(FOLDERS),
 
 
 def settings(section, leave_out=(), **more):
@@ -108,4 +114,9 @@ def benchmark_folder(name):
     return f"work/studio/benchmarks/{name}" if folder == "studio" else folder
 
 
-RESULTS = ["results/table1.csv", "results/corpus.md"] + ["results/studio.png"] * IS_STUDIO
+RESULTS = (
+    ["results/corpus.md"]
+    + ["results/table1.csv"] * bool(BENCHMARKS)
+    + ["results/studio.png"] * IS_STUDIO
+    + expand("work/evaluate/{run}/{seed}/{folder}.parquet", run=RUNS, seed=SEEDS, folder=FOLDERS)
+)

@@ -1,0 +1,253 @@
+"""The workflow from raw films to table 1 on a corpus of two films, and what reruns after a change.
+
+Everything runs in a copy of the project in a temporary folder, so that the tests may edit code.
+"""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = "results/table1.csv"
+ARMS = ["random_init", "monolingual", "monolingual_within_modal", "speech_removed", "dubs", "dubs_within_modal"]
+
+
+def snakemake(project, *arguments, check=True, config="tests/tiny.yaml"):
+    """Run Snakemake in a copy of the project; return what it printed."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--scheduler", "greedy"]
+    command += ["--configfile", config] if config else []
+    done = subprocess.run([*command, *arguments], cwd=project, capture_output=True, text=True, timeout=1500)
+    text = done.stdout + done.stderr
+    assert not check or done.returncode == 0, text[-6000:]
+    return text
+
+
+def planned(project, *arguments):
+    """Return {rule: number of jobs} of a dry run."""
+    text = snakemake(project, "--dry-run", *arguments)
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[1].split("total")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.M)}
+
+
+@pytest.fixture(scope="session")
+def copy(tmp_path_factory):
+    """Return a copy of what the project's git tree would hold."""
+    project = tmp_path_factory.mktemp("project with space") / "soundstage"
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("src", "workflow", "envs"):
+        shutil.copytree(ROOT / name, project / name, ignore=ignore)
+    for name in ("Snakefile", "config.yaml", "tests/tiny.yaml", "constraints.txt"):
+        (project / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, project / name)
+    return project
+
+
+@pytest.fixture(scope="session")
+def built(copy):
+    """Return the copy after table 1 has been made on the tiny corpus."""
+    snakemake(copy, TARGET)
+    return copy
+
+
+def edit(path, old, new):
+    """Replace text in a file and return a function that puts it back."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return lambda: path.write_text(text)
+
+
+@pytest.fixture
+def project(built):
+    """Return the built project; edits that a test made through `change` are undone."""
+    undo = []
+    built_change = lambda path, old, new: undo.append(edit(built / path, old, new))  # noqa: E731
+    yield built, built_change
+    for put_back in reversed(undo):
+        put_back()
+
+
+def test_table1_has_a_row_per_arm_and_a_source_for_every_cell(built):
+    rows = list(csv.DictReader(open(built / TARGET)))
+    assert [row["pretraining"] for row in rows] == ARMS
+    tidy = list(csv.DictReader(open(built / "results/table1.tidy.csv")))
+    assert {row["pretraining"] for row in tidy} == set(ARMS)
+    sources = {row["source"] for row in tidy}
+    assert all((built / source).is_file() for source in sources)
+    assert all(re.fullmatch("[0-9a-f]{64}", row["sha256"]) for row in tidy)
+
+
+def test_every_stage_left_its_files_log_and_benchmark(built):
+    for stage in ("studio", "films", "align", "clips", "nospeech", "shards", "pretrain", "evaluate", "paper"):
+        assert list((built / "logs" / stage).glob("*.log")), stage
+        assert list((built / "logs" / stage).glob("*.tsv")), stage
+    assert (built / "results/table1.md").is_file()
+    assert (built / "results/table1.tex").is_file()
+
+
+def test_a_second_run_does_nothing(built):
+    assert planned(built, TARGET) == {}
+    assert "Nothing to be done" in snakemake(built, TARGET)
+
+
+def test_one_arms_loss_weight_reruns_only_that_arm(project):
+    folder, _ = project
+    overlay = folder / "weight.yaml"
+    overlay.write_text("pretrain: {runs: {dubs_within_modal: {lambda_audio: 0.31}}}")
+    jobs = planned(folder, "--configfile", "tests/tiny.yaml", "weight.yaml", "--", TARGET)
+    assert jobs == {"train_towers": 2, "score_run": 2, "make_table1": 1}
+
+
+def test_a_comment_reruns_nothing(project):
+    folder, change = project
+    change("src/soundstage/media.py", "import json\n", "# a remark\nimport json\n")
+    change("src/soundstage/pretrain/objective.py", '"""', '"""Also: ')
+    assert planned(folder, TARGET) == {}
+
+
+def test_a_shared_module_reruns_the_stages_that_import_it(project):
+    folder, change = project
+    change("src/soundstage/align/estimate.py", "def main():", "def unused():\n    return 1\n\n\ndef main():")
+    jobs = planned(folder, TARGET)
+    assert "align_track" in jobs and "select_clips" in jobs and "make_table1" in jobs
+    assert "make_film" not in jobs and "extract_tracks" not in jobs and "prepare_benchmark" not in jobs
+    assert "remove_speech" not in jobs
+
+
+def test_the_model_module_reruns_training_and_evaluation_but_no_film(project):
+    folder, change = project
+    change("src/soundstage/model/towers.py", "import torch\n", "import torch\n\nUNUSED = 1\n")
+    jobs = planned(folder, TARGET)
+    assert {"train_towers", "score_run", "make_table1"} <= set(jobs)
+    assert not {"make_film", "extract_tracks", "align_track", "write_shards", "remove_speech"} & set(jobs)
+
+
+def test_units_are_used_by_every_stage_that_touches_media(project):
+    folder, change = project
+    change("src/soundstage/units.py", "AUDIO_HZ = 48000\n", "AUDIO_HZ = 48000\nUNUSED = 1\n")
+    jobs = planned(folder, TARGET)
+    assert {"make_film", "extract_tracks", "align_track", "write_shards"} <= set(jobs)
+
+
+def test_one_stage_can_be_rerun_alone(project):
+    folder, _ = project
+    jobs = planned(folder, "-R", "select_clips", "--until", "select_clips", "--", TARGET)
+    assert jobs == {"select_clips": len(list((folder / "work/clips").iterdir()))}
+    assert planned(folder, "nospeech") == {}
+    assert set(planned(folder, "-R", "remove_speech", "--", "nospeech")) == {"remove_speech", "nospeech"}
+
+
+def test_an_overlay_reaches_the_jobs(project):
+    folder, _ = project
+    (folder / "clips.yaml").write_text("clips: {hop_seconds: 3.0}")
+    text = snakemake(folder, "--dry-run", "--configfile", "tests/tiny.yaml", "clips.yaml", "--", "clips")
+    assert '"hop_seconds":3.0' in text
+
+
+@pytest.mark.parametrize(
+    ("overlay", "words"),
+    [
+        ("clip: {hop_seconds: 1}", ["clip: unknown key", "Did you mean 'clips'?"]),
+        ("clips: {hop_secs: 1}", ["clips.hop_secs: unknown key", "'hop_seconds'"]),
+        ("clips: {hop_seconds: fast}", ["clips.hop_seconds", '"fast"', "number"]),
+        ("clips: {hop_seconds: 4}", ["clips.hop_seconds", "expected at most clips.window_seconds"]),
+        ("films: {on_bad_file: ignore}", ["films.on_bad_file", "stop, drop"]),
+        ("pretrain: {seeds: []}", ["pretrain.seeds", "at least 1"]),
+        ("corpus: {films: films.tsv}", ["corpus.films and corpus.tracks"]),
+        ("corpus: {films: no.tsv, tracks: no.tsv}", ["cannot read the table", "no.tsv"]),
+    ],
+)
+def test_a_wrong_configuration_stops_before_any_job(copy, overlay, words):
+    (copy / "wrong.yaml").write_text(overlay)
+    text = snakemake(copy, "--configfile", "tests/tiny.yaml", "wrong.yaml", "--", TARGET, check=False)
+    assert all(word in text for word in words), text
+    assert "Job stats" not in text and "Traceback" not in text
+    assert len(text.strip().splitlines()) < 25
+
+
+def test_the_shipped_configuration_plans_the_whole_table(copy):
+    text = snakemake(copy, "--dry-run", "--quiet", "rules", "--", TARGET, config=None)
+    assert "make_table1" in text
+
+
+def test_every_rule_says_what_it_does(copy):
+    text = snakemake(copy, "--list-rules", config=None)
+    rules = [line for line in text.splitlines() if line and not line.startswith(" ")]
+    sentences = [line for line in text.splitlines() if line.startswith(" ")]
+    assert len(sentences) >= len(rules) > 15
+
+
+def test_the_report_is_made_after_the_table(built):
+    snakemake(built, "results/corpus.md", "results/studio.png")
+    snakemake(built, "--report", "report.html")
+    assert (built / "report.html").stat().st_size > 1_000_000
+
+
+def test_shards_and_towers_are_the_same_bytes_when_made_again(built):
+    tars = sorted((built / "work/shards").glob("*.tar"))
+    models = sorted((built / "work/pretrain/dubs").glob("*/model.pt"))
+    before = {path: path.read_bytes() for path in tars + models}
+    shutil.rmtree(models[0].parent)
+    snakemake(built, "--forcerun", "write_shards", "--until", "write_shards", "train_towers", "--", TARGET)
+    assert tars and models
+    assert [path.name for path, data in before.items() if path.read_bytes() != data] == []
+
+
+def test_environments_ask_for_what_the_package_asks_for():
+    import tomllib
+
+    import yaml
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = set(project["dependencies"])
+    found = set()
+    for path in (ROOT / "envs").glob("*.yaml"):
+        entries = yaml.safe_load(path.read_text())["dependencies"]
+        found |= {item for entry in entries if isinstance(entry, dict) for item in entry["pip"]}
+    assert {item for item in found if not item.startswith("--")} == asked
+
+
+def test_the_schema_the_settings_and_the_configuration_agree():
+    import dataclasses
+    import importlib
+
+    import yaml
+
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    handled = {"pretrain": {"runs", "seeds", "run", "model"}, "evaluate": {"benchmarks", "folders"}, "paper": {"corpus"}}
+    for stage in ("studio", "films", "align", "clips", "nospeech", "shards", "model", "pretrain", "evaluate", "paper"):
+        module = importlib.import_module(f"soundstage.{stage}.settings")
+        cls = module.Model if stage == "model" else module.Settings
+        extra = handled.get(stage, set())
+        fields = json.loads(json.dumps(dataclasses.asdict(cls())))
+        fields = {key: value for key, value in fields.items() if key not in extra}
+        values = {key: value for key, value in config[stage].items() if key not in extra}
+        assert values == fields, stage
+        assert set(schema["properties"][stage]["properties"]) - extra == set(fields), stage
+
+
+def closed(schema, path="config"):
+    """Yield every fault of a schema: an open object, a key without words."""
+    if schema.get("type") == "object" and "properties" in schema:
+        if schema.get("additionalProperties") is not False:
+            yield f"{path} is open"
+        for key, inner in schema["properties"].items():
+            if len(inner.get("description", "")) < 8:
+                yield f"{path}.{key} has no description"
+            yield from closed(inner, f"{path}.{key}")
+
+
+def test_the_schema_is_closed_and_describes_every_key():
+    import yaml
+
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    assert list(closed(schema)) == []
