@@ -54,15 +54,12 @@ class Clip:
     """One clip: a name unique in its benchmark, its file, its class numbers, its recording.
 
     recording: clips of one recording must not be spread over training and validation.
-    start_seconds, seconds: the part of the file that is the clip (None = to the end).
     """
 
     name: str
     path: Path
     labels: tuple
     recording: str
-    start_seconds: float = 0.0
-    seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,9 +208,7 @@ def ucf101(folder):
                 roles.setdefault(name, [UNUSED] * len(splits))[rotation] = role
     clips = [_ucf_clip(folder, name, classes, lists) for name in sorted(roles)]
     table = np.array([roles[clip.name] for clip in clips], np.int8).reshape(-1, len(splits)).T
-    return Benchmark(
-        "ucf101", "audiovisual", "accuracy_percent", tuple(classes), tuple(clips), table
-    )
+    return Benchmark("ucf101", "audiovisual", "accuracy_percent", tuple(classes), tuple(clips), table)
 
 
 def _ucf_clip(folder, name, classes, lists):
@@ -289,9 +284,7 @@ def vggsound(folder):
         file = files.get(name, folder / "video" / f"{name}.mp4")
         clips.append(Clip(name, file, (classes[label],), video))
         splits.append(split)
-    return Benchmark(
-        "vggsound", "audiovisual", "accuracy_percent", tuple(classes), tuple(clips), named(splits)
-    )
+    return Benchmark("vggsound", "audiovisual", "accuracy_percent", tuple(classes), tuple(clips), named(splits))
 
 
 LAYOUTS = {"hear": hear, "ucf101": ucf101, "hmdb51": hmdb51, "esc50": esc50, "vggsound": vggsound}

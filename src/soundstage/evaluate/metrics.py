@@ -26,10 +26,7 @@ def map_percent(scores, labels, weights=None):
     are left out; NaN when no class is left.
     """
     weights = np.ones(len(scores)) if weights is None else np.asarray(weights, float)
-    values = [
-        average_precision(scores[:, column], labels[:, column], weights)
-        for column in range(np.shape(scores)[1])
-    ]
+    values = [average_precision(scores[:, column], labels[:, column], weights) for column in range(np.shape(scores)[1])]
     known = [value for value in values if not np.isnan(value)]
     return 100.0 * float(np.mean(known)) if known else float("nan")
 

@@ -6,6 +6,7 @@ one thing for a probe.
 
 import numpy as np
 
+from soundstage.errors import UserError
 from soundstage.units import rng_of
 
 UNUSED, TRAIN, VALID, TEST = 0, 1, 2, 3
@@ -54,3 +55,14 @@ def carve(roles, groups, percent, *seed_parts):
             role[clips] = VALID
             taken += len(clips)
     return roles
+
+
+def check_roles(roles, name, dropped):
+    """Raise a UserError when a rotation lacks training, validation or test clips."""
+    for number, role in enumerate(roles):
+        for wanted, word in ((TRAIN, "training"), (VALID, "validation"), (TEST, "test")):
+            if not (role == wanted).any():
+                raise UserError(
+                    f"{name}: rotation {number} has no {word} clip, {dropped} clips were dropped",
+                    fix="complete the download; the dropped clips and reasons are listed above",
+                )

@@ -7,14 +7,13 @@ from soundstage.errors import UserError
 
 @dataclass(frozen=True)
 class Settings:
-    """How benchmarks are cut into windows, embedded, and probed."""
+    """How benchmarks are decoded, embedded and probed; windows are cut as `model.inputs` says."""
 
     probe: str = "linear"  # which probe reads the embeddings; see soundstage.evaluate.probe
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)  # C tried: larger = freer
     probe_iterations: int = 200  # most steps of the optimiser per fit
     refit: bool = True  # fit again on training + validation clips once the strength is chosen
     validation_percent: float = 20.0  # of the training groups, where a benchmark has no own split
-    shortest_tail_seconds: float = 1.5  # a longer tail adds a last window that ends at the end
     silence_db: float = -80.0  # a clip whose loudest sample is below this (dB re 1) is silent
     batch_windows: int = 64  # windows embedded at once: memory, not results, depends on it
 

@@ -1,0 +1,195 @@
+"""Score one pretrained model on all benchmarks: embed once, probe every fold.
+
+python -m soundstage.evaluate.run --model work/pretrain/dubs/0/model.pt \\
+    --inputs work/evaluate/inputs/*.npz --out work/evaluate/dubs/0/metrics.json
+
+Beside metrics.json it writes predictions.parquet (a line per test clip) and the folder
+embeddings/, which the next call reads again when weights, inputs and code are the same.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import torch
+from threadpoolctl import threadpool_limits
+
+from soundstage import cli
+from soundstage.errors import UserError
+from soundstage.evaluate import frozen, store
+from soundstage.evaluate.metrics import METRICS, chance_percent, correct
+from soundstage.evaluate.probe import PROBES
+from soundstage.evaluate.roles import check_roles
+from soundstage.evaluate.settings import Settings
+from soundstage.files import atomic, sha256, write_json
+from soundstage.model.settings import Inputs
+from soundstage.recipe import recipe
+from soundstage.settings import build
+
+
+def main():
+    """Read the flags, embed, probe, write."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--model", required=True, help="model.pt of a pretraining run")
+    parser.add_argument("--inputs", nargs="+", required=True, help=".npz files of prepare")
+    parser.add_argument("--out", required=True, help="the metrics.json to write")
+    cli.add_settings(parser, Settings)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        evaluate(arguments.model, arguments.inputs, arguments.out, arguments.settings)
+
+
+def evaluate(model, inputs, out, settings):
+    """Write metrics.json (see `soundstage.evaluate.schema`) and predictions.parquet."""
+    towers, out = frozen.load(model), Path(out)
+    model_hash = sha256(model)
+    entries, lines = [], []
+    label = f"evaluate {towers.run}, seed {towers.seed}"
+    for path in cli.progress(inputs, len(inputs), label, "benchmarks"):
+        decoded, digest = store.load(path), sha256(path)
+        check_inputs(decoded, towers, path)
+        features = embed(towers, decoded, (model_hash, digest), out.parent / "embeddings", settings)
+        sources = {str(model): model_hash, str(path): digest}
+        found, said = score(decoded, features, settings)
+        about = {"run": towers.run, "seed": towers.seed, "inputs": sources}
+        entries += [{**entry, **about} for entry in found]
+        lines += said
+    write_predictions(out.with_name("predictions.parquet"), lines)
+    write_json(out, entries)
+
+
+def check_inputs(decoded, towers, path):
+    """Raise a UserError when a benchmark was decoded into windows other than the towers read."""
+    if build(Inputs, decoded.about["inputs"]) != towers.settings.inputs:
+        raise UserError(
+            "the benchmark was decoded with other model.inputs than the towers were trained with",
+            path,
+            "run soundstage.evaluate.prepare again with the settings of this model",
+        )
+
+
+def embed(towers, decoded, hashes, folder, settings):
+    """Return {"audio" | "video": (clips, dim) float32} of a benchmark, NaN where a clip has none.
+
+    They are kept in `folder` under a fingerprint of weights, inputs and code, and read from there
+    when it is the same.
+    """
+    path = folder / f"{decoded.about['benchmark']}.npz"
+    fingerprint = " ".join([*hashes, recipe("evaluate.frozen")])
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["fingerprint"]) == fingerprint:
+                return {name: file[name] for name in file.files if name != "fingerprint"}
+    clips, batch = len(decoded.clips), settings.batch_windows
+    found = {}
+    if len(decoded.log_mel):
+        found["audio"] = frozen.embed_sounds(towers, decoded.log_mel, decoded.log_mel_clip, clips, batch)
+    if len(decoded.frames):
+        found["video"] = frozen.embed_pictures(towers, decoded.frames, decoded.frames_clip, clips, batch)
+    with atomic(path) as temporary:
+        np.savez(temporary, fingerprint=np.array(fingerprint), **found)
+    return found
+
+
+def score(decoded, features, settings):
+    """Return (entries of metrics.json without run, seed and inputs; lines of predictions).
+
+    features: what `embed` returned. With sound and picture there are three entries, audio, video
+    and both (side by side); both is the primary one.
+    """
+    about = decoded.about
+    features, keep, broken = usable(decoded, features)
+    features = {name: values[keep] for name, values in features.items()}
+    if len(features) == 2:
+        features["both"] = np.concatenate([features["audio"], features["video"]], axis=1)
+    labels, roles, clips = decoded.labels[keep], decoded.roles[:, keep], decoded.clips[keep]
+    check_roles(roles, about["benchmark"], len(about["dropped"]) + len(broken))
+    entries, lines = [], []
+    for name, values in features.items():
+        folds = PROBES[settings.probe](values, labels, roles, about["metric"], settings)
+        entry = {key: about[key] for key in ("benchmark", "group", "metric", "flagged")}
+        entry |= {"features": name, "primary": name == list(features)[-1]}
+        entry |= summary(folds, labels, about["metric"])
+        entries.append(entry | {"dropped": about["dropped"] + broken})
+        lines += predictions(about["benchmark"], name, folds, clips, labels)
+    return entries, lines
+
+
+def usable(decoded, features):
+    """Return (features without gaps, indices of the clips to keep, the others and why).
+
+    A clip without sound in a benchmark that has pictures gets the mean embedding of the clips
+    that have sound, which is zero for the probe; `prepare` has flagged it. A clip of which an
+    embedding is not finite is left out.
+    """
+    filled, broken = {}, []
+    owners = {"audio": decoded.log_mel_clip, "video": decoded.frames_clip}
+    keep = np.ones(len(decoded.clips), bool)
+    for name, values in features.items():
+        present = np.isin(np.arange(len(values)), owners[name])
+        finite = np.isfinite(values).all(axis=1)
+        keep &= finite | ~present
+        broken += [
+            {"clip": str(clip), "reason": f"the {name} embedding is not finite"}
+            for clip in decoded.clips[present & ~finite]
+        ]
+        filled[name] = values.copy()
+        if (present & finite).any():
+            filled[name][~present] = values[present & finite].mean(axis=0)
+    return filled, np.flatnonzero(keep), broken
+
+
+def summary(folds, labels, metric):
+    """Return value, per_fold, n, chance and strengths of a probe's folds."""
+    per_fold = [METRICS[metric](fold.scores, labels[fold.test]) for fold in folds]
+    tested = np.concatenate([fold.test for fold in folds])
+    return {
+        "value": float(np.mean(per_fold)),
+        "per_fold": per_fold,
+        "n": len(tested),
+        "chance": chance_percent(metric, labels[tested]),
+        "strengths": [fold.strength for fold in folds],
+    }
+
+
+def predictions(benchmark, features, folds, clips, labels):
+    """Return a dict per test clip and fold: scores and labels in the order of the classes."""
+    return [
+        {
+            "benchmark": benchmark,
+            "features": features,
+            "clip": str(clips[index]),
+            "fold": number,
+            "correct": bool(hit),
+            "scores": row.astype(np.float32),
+            "labels": labels[index].astype(np.int8),
+        }
+        for number, fold in enumerate(folds)
+        for index, row, hit in zip(fold.test, fold.scores, correct(fold.scores, labels[fold.test]), strict=True)
+    ]
+
+
+PREDICTIONS = pyarrow.schema(
+    {
+        "benchmark": pyarrow.string(),
+        "features": pyarrow.string(),
+        "clip": pyarrow.string(),
+        "fold": pyarrow.int16(),
+        "correct": pyarrow.bool_(),
+        "scores": pyarrow.list_(pyarrow.float32()),
+        "labels": pyarrow.list_(pyarrow.int8()),
+    }
+)
+
+
+def write_predictions(path, lines):
+    """Write lines of `predictions` as Parquet with the columns of `PREDICTIONS`."""
+    with atomic(path) as temporary:
+        table = pyarrow.Table.from_pylist(lines, schema=PREDICTIONS)
+        pyarrow.parquet.write_table(table, temporary, compression="zstd")
+
+
+if __name__ == "__main__":
+    cli.run(main)
