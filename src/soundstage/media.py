@@ -4,6 +4,7 @@ Paths are given to ffmpeg as `file:` URLs with a protocol whitelist, standard in
 time limit, so that a hostile file name or playlist cannot reach anything else.
 """
 
+import io
 import json
 import subprocess
 from pathlib import Path
@@ -126,15 +127,68 @@ def _feed(command, frames, path):
         raise UserError(f"cannot encode ({_last(error)})", path)
 
 
+def encode_clip(frames, frames_per_second=VIDEO_FPS, crf=20, preset="superfast"):
+    """Return an H.264 picture without sound in MP4, as bytes, the same bytes each time.
+
+    frames: list of (height, width, 3) uint8 RGB, all of one even size. In this process, because a
+    process per clip would cost more than the encoding.
+    """
+    import av
+
+    options = {"crf": str(crf), "preset": preset, "threads": "1"}
+    target = io.BytesIO()
+    with av.open(target, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=frames_per_second, options=options)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return target.getvalue()
+
+
+def decode_clip(data, wanted):
+    """Return pictures number `wanted` (distinct, rising) of a clip, (n, height, width, 3) uint8.
+
+    data: bytes of a whole media file. UserError when it cannot be decoded or is too short.
+    """
+    import av
+
+    kept = []
+    try:
+        with av.open(io.BytesIO(data)) as container:
+            container.streams.video[0].thread_count = 1
+            for number, frame in enumerate(container.decode(video=0)):
+                if number in wanted:
+                    kept.append(frame.to_ndarray(format="rgb24"))
+    except (av.FFmpegError, IndexError) as error:
+        raise UserError(f"cannot decode the picture of a clip ({error})") from None
+    if len(kept) != len(wanted):
+        raise UserError(f"expected {len(wanted)} pictures in a clip, found {len(kept)}")
+    return np.stack(kept)
+
+
 def write_flac(path, samples, sample_rate_hz=AUDIO_HZ):
     """Write float samples in [-1, 1] as 16-bit FLAC, atomically; returns how many were clipped."""
     samples = np.asarray(samples)
     if not np.isfinite(samples).all():
         raise UserError("expected finite samples, found NaN or infinity", path)
+    with atomic(path) as temporary:
+        return _write_flac(temporary, samples, sample_rate_hz)
+
+
+def flac_bytes(samples, sample_rate_hz=AUDIO_HZ):
+    """Return (16-bit FLAC as bytes, how many samples were clipped) of float samples in [-1, 1]."""
+    target = io.BytesIO()
+    clipped = _write_flac(target, np.asarray(samples), sample_rate_hz)
+    return target.getvalue(), clipped
+
+
+def _write_flac(target, samples, sample_rate_hz):
     clipped = int((np.abs(samples) > 1).sum())
     whole = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
-    with atomic(path) as temporary:
-        soundfile.write(temporary, whole, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    soundfile.write(target, whole, sample_rate_hz, format="FLAC", subtype="PCM_16")
     return clipped
 
 
@@ -143,6 +197,23 @@ def read_flac(path, start=0, frames=-1):
     _exists(path)
     try:
         return soundfile.read(path, frames=frames, start=start, dtype="float32")
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"cannot read audio ({error})", path) from None
+
+
+def decode_flac(data):
+    """Return (samples float32 (n,) in [-1, 1], sample rate in Hz) of a FLAC file in memory."""
+    try:
+        return soundfile.read(io.BytesIO(data), dtype="float32")
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"cannot decode the sound of a clip ({error})") from None
+
+
+def flac_samples(path):
+    """Return how many samples a FLAC file holds; UserError when it cannot be read."""
+    _exists(path)
+    try:
+        return soundfile.info(path).frames
     except soundfile.LibsndfileError as error:
         raise UserError(f"cannot read audio ({error})", path) from None
 
