@@ -8,6 +8,7 @@ A predictions.parquet is read beside every metrics.json. Nothing is written unle
 every seed and benchmark.
 """
 
+import math
 from pathlib import Path
 
 from soundstage import cli
@@ -17,6 +18,7 @@ from soundstage.paper.figure import draw
 from soundstage.paper.results import check_complete, read_predictions, read_scores
 from soundstage.paper.settings import Settings
 
+SHORT = {"accuracy_percent": "accuracy", "map_percent": "mAP"}
 TITLE = "Table 1: what the words of a film's dubs do to audiovisual pretraining"
 
 
@@ -27,9 +29,7 @@ def main():
     parser.add_argument("--out", required=True, help="the wide table, ending in .csv")
     parser.add_argument("--runs", nargs="+", default=list(compare.RUNS), help="rows, in order")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument(
-        "--benchmarks", nargs="+", default=[], help="columns (default: all that any run has)"
-    )
+    parser.add_argument("--benchmarks", nargs="+", default=[], help="columns (default: all that any run has)")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
     scores = read_scores(arguments.metrics)
@@ -79,17 +79,21 @@ def reading(scores, wide, gains, seeds, settings):
         (*(_mean_row(row, groups) for row in wide), _chance_row(wide[0], groups)),
         f"Mean ± standard deviation over {seeds} seeds of the mean over a group's benchmarks.",
     )
-    seeds_note = (
-        f"In brackets the {percent} t-interval over {seeds} seeds, paired by seed; * marks those "
-        "that exclude 0. In braces the interval when test clips are drawn anew, paired by clip."
-    )
     differences = formats.Block(
-        "Differences in points",
+        "Differences in points, over seeds",
         ("pretraining minus", *groups),
-        tuple(_difference_row(gains, pair, groups) for pair in _pairs(gains)),
-        seeds_note,
+        tuple(_difference_row(gains, pair, groups, _over_seeds) for pair in _pairs(gains)),
+        f"± half the width of the {percent} t-interval over {seeds} seeds, paired by seed; "
+        "* marks intervals that exclude 0.",
     )
-    return [means, differences, *_benchmark_blocks(scores, wide, seeds)]
+    drawn = formats.Block(
+        "Differences in points, over test clips",
+        ("pretraining minus", *groups),
+        tuple(_difference_row(gains, pair, groups, _over_clips) for pair in _pairs(gains)),
+        f"{percent} of {settings.bootstrap_samples} draws of the test clips, paired by clip, each "
+        "averaged over the seeds.",
+    )
+    return [means, differences, drawn, *_benchmark_blocks(scores, wide, seeds)]
 
 
 def _mean_row(row, groups):
@@ -109,19 +113,22 @@ def _pairs(gains):
     return list(dict.fromkeys((row["pretraining"], row["minus"]) for row in gains))
 
 
-def _difference_row(gains, pair, groups):
+def _difference_row(gains, pair, groups, shown):
     found = {row["group"]: row for row in gains if (row["pretraining"], row["minus"]) == pair}
-    return " - ".join(pair), *(_interval(found[group]) for group in groups)
+    return " - ".join(pair), *(shown(found[group]) for group in groups)
 
 
-def _interval(row):
+def _over_seeds(row):
     low, high = row["difference_low"], row["difference_high"]
+    if math.isnan(low):
+        return formats.signed(row["difference"])
     mark = "*" if low > 0 or high < 0 else ""
-    ends = [row[key] for key in ("difference_low", "difference_high")]
-    drawn = [row[key] for key in ("bootstrap_low", "bootstrap_high")]
-    over_seeds = f"[{', '.join(map(formats.signed, ends))}]" if low == low else "[one seed]"
-    over_clips = f"{{{', '.join(map(formats.signed, drawn))}}}"
-    return f"{formats.signed(row['difference'])}{mark} {over_seeds} {over_clips}"
+    return f"{formats.signed(row['difference'])}{mark} ± {formats.number((high - low) / 2, 1)}"
+
+
+def _over_clips(row):
+    ends = [formats.signed(row[key]) for key in ("bootstrap_low", "bootstrap_high")]
+    return f"[{', '.join(ends)}]"
 
 
 def _benchmark_blocks(scores, wide, seeds):
@@ -130,10 +137,11 @@ def _benchmark_blocks(scores, wide, seeds):
     blocks = []
     for group, names in compare.grouped(scores).items():
         starts = [f"{name}_{metric[name]}" for name in names]
+        header = [f"{name} ({SHORT[metric[name]]})" for name in names]
         blocks.append(
             formats.Block(
                 f"{group.capitalize()} benchmarks",
-                ("pretraining", *starts),
+                ("pretraining", *header),
                 (*(_mean_row(row, starts) for row in wide), _chance_row(wide[0], starts)),
                 f"Mean ± standard deviation over {seeds} seeds; linear probe of frozen embeddings.",
             )
