@@ -79,10 +79,10 @@ def difference(scores, run, other, group, seeds, resampled, settings):
 
     Keys: difference, difference_low, difference_high (t-interval of the differences of runs that
     share a seed), bootstrap_low, bootstrap_high (percentiles when test clips are drawn anew, the
-    same clips for both runs). All NaN when there is no other run.
+    same clips for both runs). All NaN when there is no other run in the table.
     """
     keys = ("difference", "difference_low", "difference_high", "bootstrap_low", "bootstrap_high")
-    if not other:
+    if (other, group) not in resampled:
         return dict.fromkeys(keys, float("nan"))
     names = grouped(scores)[group]
     gains = group_values(scores, run, seeds, names) - group_values(scores, other, seeds, names)

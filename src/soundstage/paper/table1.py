@@ -51,7 +51,8 @@ def build(scores, runs, seeds, out, settings):
     resampled = compare.resample(scores, predictions, runs, seeds, settings)
     wide = [compare.wide_row(scores, run, seeds, resampled, settings) for run in runs]
     gains = compare.difference_rows(scores, runs, seeds, resampled, settings)
-    blocks = reading(scores, wide, gains, len(seeds), settings)
+    count = "one seed" if len(seeds) == 1 else f"{len(seeds)} seeds"
+    blocks = reading(scores, wide, gains, count, settings)
     out = Path(out)
     _write(out, formats.csv_text(wide))
     _write(out.with_suffix(".tidy.csv"), formats.csv_text(compare.tidy_rows(scores, settings)))
@@ -70,20 +71,23 @@ def _write(path, text):
 
 
 def reading(scores, wide, gains, seeds, settings):
-    """Return the blocks for reading: group means, differences, and every benchmark."""
+    """Return the blocks for reading: group means, differences, and every benchmark.
+
+    wide, gains: the rows of the CSV files; seeds: how many there are, in words.
+    """
     groups = list(compare.grouped(scores))
     percent = f"{settings.confidence_percent:g} %"
     means = formats.Block(
         f"Group means in percent, corpus {settings.corpus}",
         ("pretraining", *groups),
         (*(_mean_row(row, groups) for row in wide), _chance_row(wide[0], groups)),
-        f"Mean ± standard deviation over {seeds} seeds of the mean over a group's benchmarks.",
+        f"Mean ± standard deviation over {seeds} of the mean over a group's benchmarks.",
     )
     differences = formats.Block(
         "Differences in points, over seeds",
         ("pretraining minus", *groups),
         tuple(_difference_row(gains, pair, groups, _over_seeds) for pair in _pairs(gains)),
-        f"± half the width of the {percent} t-interval over {seeds} seeds, paired by seed; "
+        f"± half the width of the {percent} t-interval over {seeds}, paired by seed; "
         "* marks intervals that exclude 0.",
     )
     drawn = formats.Block(
@@ -143,7 +147,7 @@ def _benchmark_blocks(scores, wide, seeds):
                 f"{group.capitalize()} benchmarks",
                 ("pretraining", *header),
                 (*(_mean_row(row, starts) for row in wide), _chance_row(wide[0], starts)),
-                f"Mean ± standard deviation over {seeds} seeds; linear probe of frozen embeddings.",
+                f"Mean ± standard deviation over {seeds}; linear probe of frozen embeddings.",
             )
         )
     return blocks
