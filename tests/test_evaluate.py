@@ -361,7 +361,7 @@ def test_a_video_without_sound_is_kept_and_named(tmp_path):
     benchmark = benchmarks.Benchmark("ucf101", "audiovisual", "accuracy_percent", ("x",), clips, table)
     found = prepare.decode_all(benchmark, "tiny", "audiovisual", INPUTS, Settings())
     assert [row["clip"] for row in found.about["dropped"]] == ["c.avi"]
-    assert found.about["flagged"] == [{"clip": "b.avi", "reason": decode.NO_SOUND}]
+    assert found.about["flagged"] == [{"clip": "b.avi", "reason": f"{decode.NO_STREAM}: {decode.STAND_IN}"}]
     assert found.frames_clip.tolist() == [0, 1, 2, 3, 4]
     assert found.log_mel_clip.tolist() == [0, 2, 3, 4]
 
@@ -405,7 +405,9 @@ def prepared(tmp_path_factory):
 
 def evaluate(prepared, out):
     folder, model = prepared
-    run.evaluate(model, [folder / "tones.npz", folder / "films.npz"], out, Settings())
+    inputs = [folder / "tones.npz", folder / "films.npz"]
+    predicted = out.with_name("predictions.parquet")
+    run.evaluate(frozen.load(model), model, inputs, out, predicted, Settings())
     return json.loads(out.read_text())
 
 
@@ -474,9 +476,10 @@ def test_other_windows_than_the_model_was_trained_with_are_refused(prepared, tmp
     about = data.about | {"inputs": data.about["inputs"] | {"clip_seconds": 2.0}}
     store.save(tmp_path / "tones.npz", dataclasses.replace(data, about=about))
     with pytest.raises(UserError, match="other model.inputs"):
-        run.evaluate(prepared[1], [tmp_path / "tones.npz"], tmp_path / "m.json", Settings())
+        run.check_inputs(store.load(tmp_path / "tones.npz"), frozen.load(prepared[1]), "x")
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_weights_that_run_code_or_do_not_fit_are_refused(tmp_path):
     class Evil:
         def __reduce__(self):
@@ -503,6 +506,8 @@ def test_command_lines(prepared, tmp_path):
     command += [str(tmp_path / "tones.npz"), "--out", str(tmp_path / "metrics.json")]
     assert subprocess.run(command, capture_output=True).returncode == 0
     assert len(json.loads((tmp_path / "metrics.json").read_text())) == 1
+    done = subprocess.run([*command, "--run", "other"], capture_output=True, text=True)
+    assert done.returncode == 2 and "expected a model of --run other, found dubs" in done.stderr
     command += ["--settings", '{"strenghts": [1]}']
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and "did you mean 'strengths'" in done.stderr

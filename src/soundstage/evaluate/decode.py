@@ -14,8 +14,10 @@ from soundstage.model.inputs import (
 )
 from soundstage.units import AUDIO_HZ
 
+SAFE = {"protocol_whitelist": "file,pipe"}
 SILENT = "silent: no sample above {} dB"
-NO_SOUND = "no sound: the mean embedding of the other clips stands in"
+NO_STREAM = "no audio stream"
+STAND_IN = "the mean embedding of the clips with sound stands in"
 
 
 def read_sound(path):
@@ -31,10 +33,21 @@ def read_sound(path):
             rate, samples = 0, np.zeros(0, np.float32)  # ffmpeg reads more kinds of WAV
         if rate == AUDIO_HZ and samples.ndim == 1 and len(samples):
             return samples
+    if _is_mute(path):
+        raise UserError(NO_STREAM, path)
     samples = media.read_audio(path)
     if not len(samples):
         raise UserError("expected audio, found no sample", path)
     return samples
+
+
+def _is_mute(path):
+    """Return whether a file is media without any audio stream; what is no media is not mute."""
+    try:
+        with av.open(media.url(path), options=SAFE) as container:
+            return not container.streams.audio
+    except (av.FFmpegError, OSError):
+        return False
 
 
 def sound_windows(samples, inputs):
@@ -56,11 +69,11 @@ def picture_windows(path, inputs):
     UserError names a file without a picture that can be decoded.
     """
     try:
-        with av.open(media.url(path), options={"protocol_whitelist": "file,pipe"}) as container:
+        with av.open(media.url(path), options=SAFE) as container:
             count, rate = _count(container, path)
         wanted = source_frames(count, rate)
         wanted = wanted[video_windows(len(wanted), inputs)]
-        with av.open(media.url(path), options={"protocol_whitelist": "file,pipe"}) as container:
+        with av.open(media.url(path), options=SAFE) as container:
             pictures = _pick(container, sorted(set(wanted.ravel().tolist())), inputs)
     except (av.FFmpegError, OSError) as error:
         raise UserError(f"cannot read the picture ({error.strerror})", path) from None
@@ -73,7 +86,7 @@ def picture_windows(path, inputs):
 def _count(container, path):
     """Return (pictures, pictures per second) of the first video stream, without decoding."""
     if not container.streams.video:
-        raise UserError("expected a picture, found no video stream", path)
+        raise UserError("no video stream", path)
     stream = container.streams.video[0]
     count = sum(1 for packet in container.demux(stream) if packet.size)
     rate = stream.average_rate or stream.guessed_rate

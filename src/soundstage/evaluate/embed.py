@@ -1,11 +1,11 @@
 """Embed any audio and video files with a pretrained model.
 
 python -m soundstage.evaluate.embed --model work/pretrain/dubs/0/model.pt \\
-    --files ../clips more/talk.wav --out embeddings.parquet
+    --folder ../clips --files more/talk.wav --out embeddings.parquet
 
-A folder stands for all files below it. One line per file: its path, the embeddings of its sound
-and of its picture (mean over 3 s windows; null where it has none), the number of windows of each,
-and, where there is neither, the reason.
+All files below the folder are taken, and those named. One line per file: its path, the embeddings
+of its sound and of its picture (mean over windows; null where it has none), the number of windows
+of each, and what was odd. Files that give neither are named at the end.
 """
 
 from pathlib import Path
@@ -37,13 +37,14 @@ def main():
     """Read the flags, embed every file, say what could not be read."""
     parser = cli.parser(__doc__)
     parser.add_argument("--model", required=True, help="model.pt of a pretraining run")
-    parser.add_argument("--files", nargs="+", required=True, help="media files or folders of them")
+    parser.add_argument("--folder", help="folder of media files, at any depth")
+    parser.add_argument("--files", nargs="+", default=[], help="media files or folders of them")
     parser.add_argument("--out", required=True, help="the Parquet file to write")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     towers = frozen.load(arguments.model)
-    files = listed(arguments.files)
+    files = listed([arguments.folder] * bool(arguments.folder) + arguments.files)
     rows = [
         embed_file(towers, path, arguments.settings.batch_windows)
         for path in cli.progress(files, len(files), "embed", "files")
@@ -51,7 +52,7 @@ def main():
     with atomic(arguments.out) as temporary:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=TABLE), temporary)
     for row in rows:
-        if row["reason"]:
+        if row["audio"] is None and row["video"] is None:
             cli.say(f"{row['file']}: {row['reason']}")
     counts = [sum(row[kind] is not None for row in rows) for kind in ("audio", "video")]
     cli.say(f"{len(rows)} files: {counts[0]} with sound, {counts[1]} with picture")
@@ -59,6 +60,8 @@ def main():
 
 def listed(paths):
     """Return the files named, and those below the folders named, each once, in order."""
+    if not paths:
+        raise UserError("expected files to embed", fix="give --folder or --files")
     files = []
     for path in map(Path, paths):
         if not path.exists():

@@ -106,10 +106,10 @@ def read_clip(clip, media, inputs, settings):
         return None, pictures, ""
     try:
         samples = decode.read_sound(clip.path)
-    except UserError:
+    except UserError as error:
         if media == "audio":
             raise
-        return None, pictures, decode.NO_SOUND
+        return None, pictures, f"{error.what}: {decode.STAND_IN}"
     silent = decode.peak_db(samples) < settings.silence_db
     odd = decode.SILENT.format(f"{settings.silence_db:g}") if silent else ""
     return decode.sound_windows(samples, inputs), pictures, odd

@@ -34,16 +34,30 @@ def main():
     parser.add_argument("--model", required=True, help="model.pt of a pretraining run")
     parser.add_argument("--inputs", nargs="+", required=True, help=".npz files of prepare")
     parser.add_argument("--out", required=True, help="the metrics.json to write")
+    parser.add_argument("--predictions", help="default: predictions.parquet beside it")
+    parser.add_argument("--run", help="the run that the model must be of (default: any)")
+    parser.add_argument("--seed", type=int, help="the seed that the model must be of")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    towers = frozen.load(arguments.model)
+    for flag, wanted, found in (
+        ("--run", arguments.run, towers.run),
+        ("--seed", arguments.seed, towers.seed),
+    ):
+        if wanted not in (None, found):
+            raise UserError(f"expected a model of {flag} {wanted}, found {found}", arguments.model)
+    predicted = arguments.predictions or Path(arguments.out).with_name("predictions.parquet")
     with threadpool_limits(1):
-        evaluate(arguments.model, arguments.inputs, arguments.out, arguments.settings)
+        evaluate(towers, arguments.model, arguments.inputs, arguments.out, predicted, arguments.settings)
 
 
-def evaluate(model, inputs, out, settings):
-    """Write metrics.json (see `soundstage.evaluate.schema`) and predictions.parquet."""
-    towers, out = frozen.load(model), Path(out)
+def evaluate(towers, model, inputs, out, predicted, settings):
+    """Write metrics.json (`soundstage.evaluate.schema`) to `out`, predictions to `predicted`.
+
+    towers: `frozen.Frozen`, read from the file `model`; inputs: .npz files of prepare.
+    """
+    out = Path(out)
     model_hash = sha256(model)
     entries, lines = [], []
     label = f"evaluate {towers.run}, seed {towers.seed}"
@@ -56,7 +70,7 @@ def evaluate(model, inputs, out, settings):
         about = {"run": towers.run, "seed": towers.seed, "inputs": sources}
         entries += [{**entry, **about} for entry in found]
         lines += said
-    write_predictions(out.with_name("predictions.parquet"), lines)
+    write_predictions(predicted, lines)
     write_json(out, entries)
 
 
