@@ -1,0 +1,39 @@
+"""Settings of stage 2, `align`."""
+
+from dataclasses import dataclass
+
+from soundstage.errors import UserError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Section `align` of the configuration; every field with its unit."""
+
+    max_offset_seconds: float = 600.0  # largest offset searched, either sign, seconds
+    short_seconds: float = 20.0  # below this length a file is a shot: rate 1, small lags only
+    short_max_offset_seconds: float = 0.5  # largest offset searched for a shot, seconds
+    chunk_seconds: float = 20.0  # length of a coarse correlation window, seconds
+    chunk_hop_seconds: float = 5.0  # step of the coarse windows, seconds
+    jump_penalty: float = 5.0  # evidence (z) that a jump of the lag must bring
+    window_seconds: float = 1.0  # length of a fine correlation window, seconds
+    window_hop_seconds: float = 0.5  # step of the fine windows, seconds
+    margin_seconds: float = 0.0625  # lags searched round the coarse lag, either sign, seconds
+    band_low_hz: float = 150.0  # lowest frequency that is compared, Hz
+    band_high_hz: float = 6000.0  # highest frequency that is compared, Hz, at most 7000
+    accept_confidence: float = 0.5  # least confidence of an accepted segment or track, 0 to 1
+    min_shared_share: float = 0.5  # least share of the shorter file inside accepted segments
+    extend_seconds: float = 5.0  # how far a segment reaches beyond its last sign of shared sound
+
+    def __post_init__(self):
+        if not 0 < self.band_low_hz < self.band_high_hz <= 7000:
+            raise UserError(
+                f"expected 0 < low < high <= 7000 Hz, found {self.band_low_hz}, {self.band_high_hz}",
+                "align.band_low_hz, align.band_high_hz",
+            )
+        for name in ("chunk_seconds", "chunk_hop_seconds", "window_seconds", "window_hop_seconds"):
+            if getattr(self, name) <= 0:
+                raise UserError("expected a positive length", f"align.{name}")
+        if not 0 <= self.accept_confidence <= 1 or not 0 <= self.min_shared_share <= 1:
+            raise UserError(
+                "expected a share between 0 and 1", "align.accept_confidence, align.min_shared_share"
+            )
