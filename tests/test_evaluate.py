@@ -167,6 +167,7 @@ def test_classes_unseen_in_training_and_constant_features_are_survived(metric):
     fold = linear(features[order], labels[order], split(90, 40, 20), metric, Settings())[0]
     assert np.isfinite(fold.scores).all()
     assert (fold.scores.argmax(1) != 2).all()
+    assert (fold.scores[:, 2] < fold.scores[:, :2].min() - 100).all()
 
 
 def test_embeddings_that_are_no_numbers_are_refused():
@@ -429,6 +430,9 @@ def test_metrics_and_predictions_of_a_run(prepared, tmp_path):
     lines = pyarrow.parquet.read_table(tmp_path / "predictions.parquet").to_pylist()
     mine = [line for line in lines if line["benchmark"] == "tones"]
     assert len(mine) == 36 and len({line["clip"] for line in mine}) == 36
+    mapped = [x for x in mine if x["fold"] == 1]
+    scores, labels = (np.array([x[key] for x in mapped]) for key in ("scores", "labels"))
+    assert accuracy_percent(scores, labels) == pytest.approx(tones["per_fold"][1])
     shares = [np.mean([x["correct"] for x in mine if x["fold"] == fold]) for fold in range(3)]
     assert 100 * np.mean(shares) == pytest.approx(tones["value"])
 
