@@ -15,8 +15,6 @@ from soundstage.errors import UserError
 from soundstage.evaluate.roles import TEST, TRAIN, UNUSED, named, rotate
 from soundstage.files import read_json
 
-GROUPS = ("auditory", "music", "paralinguistic", "linguistic", "audiovisual")
-
 # The group of each official benchmark, by the start of its folder's name.
 GROUP_OF = {
     "esc50": "auditory",

@@ -17,6 +17,7 @@ from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.evaluate import benchmarks, decode, store
 from soundstage.evaluate.roles import carve, check_roles
+from soundstage.evaluate.schema import GROUPS
 from soundstage.evaluate.settings import Settings
 from soundstage.files import read_json
 from soundstage.model.settings import Model
@@ -30,7 +31,7 @@ def main():
     parser.add_argument("--folder", required=True, help="the benchmark in its official layout")
     parser.add_argument("--out", required=True, help="the .npz file to write")
     parser.add_argument("--layout", choices=sorted(benchmarks.LAYOUTS), help="default: recognised")
-    parser.add_argument("--group", choices=benchmarks.GROUPS, help="default: manifest, or its name")
+    parser.add_argument("--group", choices=GROUPS, help="default: manifest, or its name")
     parser.add_argument("--model-settings", metavar="JSON_OR_FILE", help="the section `model` (default: defaults)")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
@@ -54,8 +55,8 @@ def find_group(folder, name):
     manifest = Path(folder) / "manifest.json"
     group = read_json(manifest).get("group") if manifest.is_file() else None
     group = group or benchmarks.group_of(name) or benchmarks.group_of(Path(folder).name)
-    if group not in benchmarks.GROUPS:
-        allowed = ", ".join(benchmarks.GROUPS)
+    if group not in GROUPS:
+        allowed = ", ".join(GROUPS)
         raise UserError(f"unknown group {group!r} of {name}", folder, f"--group, one of {allowed}")
     return group
 

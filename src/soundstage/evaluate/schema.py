@@ -1,5 +1,7 @@
 """The shape of a metrics.json, which tables are built from alone: a JSON schema. Plain data."""
 
+GROUPS = ("auditory", "music", "paralinguistic", "linguistic", "audiovisual")  # of table 1
+
 _NAMED = {
     "type": "array",
     "items": {
@@ -33,7 +35,7 @@ METRICS = {
         "properties": {
             "benchmark": {"type": "string", "description": "name of the benchmark"},
             "group": {
-                "enum": ["auditory", "music", "paralinguistic", "linguistic", "audiovisual"],
+                "enum": list(GROUPS),
                 "description": "group of table 1",
             },
             "metric": {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from soundstage.evaluate.benchmarks import GROUPS
+from soundstage.evaluate.schema import GROUPS
 from soundstage.paper.statistics import (
     mean_sd,
     percentile_interval,
