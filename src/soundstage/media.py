@@ -50,13 +50,20 @@ def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):
     Shape (samples,) for one channel, else (samples, channels). A stream that starts late is
     preceded by silence, one that starts early is cut. UserError when it cannot be read.
     """
-    _exists(path)
+    first = round(_picture_start_seconds(path) * sample_rate_hz)
     source = ffmpeg.input(url(path), **SAFE_INPUT)[f"a:{stream}"]
-    source = source.filter("aresample", sample_rate_hz, **{"async": 1, "first_pts": 0})
-    target = source.output("pipe:", format="f32le", ac=channels, ar=sample_rate_hz)
+    source = source.filter("aresample", sample_rate_hz, **{"async": 1, "first_pts": first})
+    # copyts: otherwise ffmpeg moves all streams by the earliest one's start, an Opus stream's delay
+    target = source.output("pipe:", format="f32le", ac=channels, ar=sample_rate_hz, copyts=None)
     out, _ = _run(_command(target), path)
     samples = np.frombuffer(out, np.float32)
     return samples if channels == 1 else samples.reshape(-1, channels)
+
+
+def _picture_start_seconds(path):
+    """Return when the first picture is shown, in the file's own time; 0 where there is none."""
+    pictures = [x for x in probe(path)["streams"] if x.get("codec_type") == "video"]
+    return float(pictures[0].get("start_time", 0.0)) if pictures else 0.0
 
 
 def read_frames(path, size, frames_per_second=VIDEO_FPS, start_seconds=None, seconds=None):
@@ -106,6 +113,18 @@ def encode(path, frames, size, frames_per_second, audio=(), options=None):
     base |= {"threads": 1, "fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1}
     base = base | extra | (options or {})
     _feed(_command(ffmpeg.output(*streams, url(path), **base), read_stdin=True), frames, path)
+
+
+def encode_audio(path, source, options):
+    """Write one FLAC or WAV file as an encoded track without picture, the same bytes each time.
+
+    options: ffmpeg output options, such as {"c": "aac", "b": "96k"}; the suffix of `path` chooses
+    the container. `path` should be a temporary path of `files.atomic`. UserError when it fails.
+    """
+    base = {f"{key}:a": value for key, value in options.items()}
+    base |= {"threads": 1, "fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1}
+    target = ffmpeg.output(ffmpeg.input(url(source), **SAFE_INPUT).audio, url(path), **base)
+    _run(_command(target), path)
 
 
 def _feed(command, frames, path):

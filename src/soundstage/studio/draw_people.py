@@ -186,15 +186,3 @@ def baby_cry(pen, style, cue):
             head.oval(
                 side * (0.2 + 0.22 * fall), 0.0 + 0.45 * fall**1.5, 0.03, 0.045, (90, 175, 250)
             )
-
-
-def talker(pen, person, mouth, run, phase):
-    """A film's character in a dialogue: as in `speech`, for a Person who comes with the scene.
-
-    mouth: 0..1. run: seconds talked so far, for the gestures. phase: radians, so that two people
-    blink apart.
-    """
-    swing = 0.05 * math.sin(run * 3.1 + phase)
-    blink = math.sin(run * 1.9 + 2 * phase) > 0.985
-    hands = ((-0.19 - swing, -0.36 - abs(swing)), (0.19, -0.37)) if mouth > 0.1 else None
-    draw_person(pen, person, mouth, hands, 0.03 * math.sin(run * 3.7 + phase), blink)

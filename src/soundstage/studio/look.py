@@ -8,6 +8,7 @@ place and one cue per frame. Everything comes from the generator that is passed 
 generator gives the same bytes.
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -265,6 +266,21 @@ def actor_of(class_name, envelope, fps, size, rng, x=None, scale=1.0):
         span,
         kind.portrait,
     )
+
+
+def talker_of(person, envelope, fps, size, rng, x, scale=1.0):
+    """Return an Actor that shows a given Person, whose mouth follows `envelope` (frames,) of 0..1.
+
+    x: place from -1 (left edge) to 1 (right edge). scale multiplies the drawn height; a person
+    higher than the frame is seen from the chest up.
+    """
+    kind = KINDS["Speech"]
+    style = dataclasses.replace(style_of(rng), person=person)
+    height = float(rng.uniform(kind.low, kind.high)) * scale
+    room = max(size[0] / size[1] / 2 - kind.half_width * height, 0.0)
+    cues = motion.cues(np.asarray(envelope, np.float64), fps, style.speed)
+    base = float(rng.uniform(0.08, 0.18))
+    return Actor(kind.draw, style, cues, x * room, base, height, bool(rng.uniform() < 0.5))
 
 
 def clip(class_name, location, seconds, fps, size, rng, envelope=None, visible=True):

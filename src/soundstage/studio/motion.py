@@ -58,7 +58,7 @@ def onsets_of(envelope, fps):
 
 
 def cues(envelope, fps, speed=1.0):
-    """Return one Cue per frame of an envelope (frames,) of 0..1; `speed` scales the running parts."""
+    """Return one Cue per frame of an envelope (frames,) of 0..1; `speed` scales what runs."""
     on = envelope > ACTIVE_LEVEL
     run = np.cumsum(on) * speed / fps
     beat, gap = _beats(onsets_of(envelope, fps), len(envelope), fps)
@@ -74,7 +74,7 @@ def _beats(onsets, frames, fps):
     the last, rest.
     """
     beat, gap = np.ones(frames), np.full(frames, _REST_SECONDS)
-    for start, stop in zip(onsets, [*onsets[1:], frames + fps], strict=True):
+    for start, stop in zip(onsets, [*onsets[1:], frames + fps], strict=False):
         length = min(stop - start, round(_REST_SECONDS * fps))
         inside = slice(start, min(start + length, frames))
         beat[inside] = np.arange(length)[: inside.stop - start] / length
