@@ -1,0 +1,67 @@
+"""Two random views of every clip of a batch, drawn alike for all arms of a seed.
+
+All draws of a step come from one generator and do not depend on the arm; numpy in, torch out.
+"""
+
+import numpy as np
+import torch
+
+from soundstage.model.inputs import as_float
+
+EQUALISER_WAVES = 4
+
+
+def audio_view(log_mel, settings, rng):
+    """Return a batch at another level and through another smooth equaliser, float32 in dB.
+
+    log_mel: (batch, mels, mel frames) dB. The level changes by up to +-gain_db; the equaliser is a
+    sum of a few cosines over the mel bands with a standard deviation of about equaliser_db. In dB
+    both are additions, the same for every moment of a clip. Returns (batch, 1, mels, mel frames).
+    """
+    batch, mels, _ = log_mel.shape
+    gain = rng.uniform(-settings.gain_db, settings.gain_db, (batch, 1))
+    size = settings.equaliser_db * np.sqrt(2 / EQUALISER_WAVES)
+    waves = rng.normal(0.0, size, (batch, EQUALISER_WAVES))
+    added = gain + waves @ _cosines(mels)
+    view = log_mel.astype(np.float32) + added[:, :, None].astype(np.float32)
+    return torch.from_numpy(view).unsqueeze(1)
+
+
+def _cosines(mels):
+    """Return (EQUALISER_WAVES, mels): half a wave over the bands, then one, and so on."""
+    place = (np.arange(mels) + 0.5) / mels
+    return np.cos(np.pi * np.arange(1, EQUALISER_WAVES + 1)[:, None] * place)
+
+
+def video_view(pictures, settings, rng):
+    """Return a batch cut, mirrored and coloured anew, (batch, 3, frames, h, w) float32.
+
+    pictures: (batch, frames, resize_height, resize_width, 3) uint8. Every clip gets one random
+    crop, mirror, brightness, contrast, and now and then no colour, the same for all its frames.
+    Values start in [0, 1] and may leave it a little.
+    """
+    view = as_float(_cropped(pictures, settings, rng))
+    batch = len(view)
+    contrast = rng.uniform(1 - settings.contrast, 1 + settings.contrast, batch)
+    offset = rng.uniform(-settings.brightness, settings.brightness, batch) + 0.5 - 0.5 * contrast
+    grey = rng.random(batch) < settings.greyscale_share
+    for number in np.flatnonzero(grey):
+        view[number] = view[number].mean(0, keepdim=True)
+    shape = (batch, 1, 1, 1, 1)
+    view *= torch.from_numpy(contrast).float().reshape(shape)
+    view += torch.from_numpy(offset).float().reshape(shape)
+    return view
+
+
+def _cropped(pictures, settings, rng):
+    """Return (batch, frames, crop_height, crop_width, 3) uint8, a random place and side each."""
+    inputs = settings.model.inputs
+    batch, frames, height, width, _ = pictures.shape
+    top = rng.integers(0, height - inputs.crop_height + 1, batch)
+    left = rng.integers(0, width - inputs.crop_width + 1, batch)
+    mirrored = rng.random(batch) < settings.flip_share
+    result = np.empty((batch, frames, inputs.crop_height, inputs.crop_width, 3), np.uint8)
+    for n, clip in enumerate(pictures):
+        cut = clip[:, top[n] : top[n] + inputs.crop_height, left[n] : left[n] + inputs.crop_width]
+        result[n] = cut[:, :, ::-1] if mirrored[n] else cut
+    return result

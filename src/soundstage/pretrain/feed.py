@@ -1,0 +1,74 @@
+"""The training clips of one arm as batches of two views."""
+
+import numpy as np
+import torch
+
+from soundstage.cli import say
+from soundstage.errors import UserError
+from soundstage.model.inputs import to_video
+from soundstage.pretrain import sampler
+from soundstage.pretrain.augment import audio_view, video_view
+from soundstage.units import rng_of
+
+
+class Feed:
+    """The training clips of one arm as batches of two views; batch n does not depend on n - 1."""
+
+    def __init__(self, clips, settings, seed):
+        dubbed = np.flatnonzero(clips.has_dub())
+        self.views = settings.run.views
+        if len(dubbed) < settings.minimum_dub_clips:
+            say(
+                f"{len(dubbed)} training clips have a dub, fewer than minimum_dub_clips = "
+                f"{settings.minimum_dub_clips}: all {len(clips)} clips are used, and where the arm "
+                "asks for dubs, originals are"
+            )
+            self.views = "original" if self.views == "dubs" else self.views
+        else:
+            clips = clips.rows(dubbed)
+        place = clips.film, clips.start_seconds, clips.end_seconds
+        self.batch = sampler.batch_size(*place, settings.batch_clips, settings.film_clips)
+        if self.batch < settings.batch_clips:
+            say(f"{len(clips)} training clips: batches of {self.batch}, not {settings.batch_clips}")
+        self.order = sampler.schedule(*place, settings.steps, self.batch, settings.film_clips, seed)
+        self.clips, self.settings, self.seed = clips, settings, seed
+        present = clips.speech >= 0
+        balanced = self.views == "dubs" and settings.balance_languages
+        self.weights = sampler.language_weights(present) if balanced else np.ones(present.shape[1])
+        if self.views == "speech_removed" and (clips.nospeech < 0).any():
+            raise UserError(
+                f"{(clips.nospeech < 0).sum()} of {len(clips)} training clips lack the sound "
+                "without speech, which this run needs",
+                fix="run the stages nospeech and shards for the original language of every film",
+            )
+
+    def sounds(self, chosen, rng):
+        """Return (primary, secondary): rows of `clips.sounds` for the two audio views."""
+        if self.views == "dubs":
+            speech = self.clips.speech[chosen]
+            languages = sampler.two_languages(speech >= 0, self.weights, rng)
+            return tuple(speech[np.arange(len(chosen)), language] for language in languages)
+        both = self.clips.nospeech if self.views == "speech_removed" else self.clips.original
+        return both[chosen], both[chosen]
+
+    def views_at(self, step):
+        """Return {"audio_p", "audio_s", "video_p", "video_s"} of one step, as the towers read them.
+
+        Clips, changes of level, equalisers, crops and colours are the same in all arms of a seed.
+        """
+        chosen = self.order[step]
+        sounds = self.sounds(chosen, rng_of(self.seed, "languages", step))
+        pictures = self.clips.pictures[chosen]
+        views = {}
+        for name, rows in zip(("p", "s"), sounds, strict=True):
+            heard, seen = (rng_of(self.seed, kind, name, step) for kind in ("audio", "video"))
+            views[f"audio_{name}"] = audio_view(self.clips.sounds[rows], self.settings, heard)
+            views[f"video_{name}"] = video_view(pictures, self.settings, seen)
+        return views
+
+    def plain_batches(self, count):
+        """Yield (log-mel, video) of the first batches, original track, without augmentation."""
+        for chosen in self.order[:count]:
+            sounds = self.clips.sounds[self.clips.original[chosen]].astype(np.float32)
+            pictures = to_video(self.clips.pictures[chosen], self.settings.model.inputs)
+            yield torch.from_numpy(sounds).unsqueeze(1), pictures

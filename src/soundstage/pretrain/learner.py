@@ -1,0 +1,81 @@
+"""The towers with what only the training needs: projections and the temperature."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from soundstage.model.towers import build
+from soundstage.pretrain.objective import objective
+from soundstage.units import seed_of
+
+
+class Learner(nn.Module):
+    """Towers, one linear projection each, and a learned temperature.
+
+    Only `backbone` is kept after the training.
+    """
+
+    def __init__(self, settings):
+        super().__init__()
+        self.backbone = build(settings.model)
+        dims = settings.model.dim, settings.projection_dim
+        self.heads = nn.ModuleDict({name: nn.Linear(*dims, bias=False) for name in self.backbone})
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
+        self.highest_scale = 1 / settings.temperature_minimum
+
+    def project(self, name, batch):
+        """Return (n, projection_dim) of unit length of a batch for the tower "audio" or "video"."""
+        return normalize(self.heads[name](self.backbone[name](batch)), dim=1)
+
+    def scale(self):
+        """Return 1 / temperature, a scalar tensor, at most 1 / temperature_minimum."""
+        return self.log_scale.exp().clamp(max=self.highest_scale)
+
+    def forward(self, views, lambda_video, lambda_audio):
+        """Return (loss, terms, embeddings) of {"audio_p", "audio_s", "video_p", "video_s"}."""
+        embedded = {}
+        for name in ("audio", "video"):
+            both = self.project(name, torch.cat([views[f"{name}_p"], views[f"{name}_s"]]))
+            embedded[f"{name}_p"], embedded[f"{name}_s"] = both.chunk(2)
+        loss, terms = objective(embedded, self.scale(), lambda_video, lambda_audio)
+        return loss, terms, {name: vectors.detach() for name, vectors in embedded.items()}
+
+
+def initial(settings, seed, batches):
+    """Return a `Learner` with the weights that all arms of a seed begin with.
+
+    batches: (log-mel, video) pairs without augmentation; the batch norms' running statistics are
+    set to their mean over these, so that untrained towers, too, see inputs on the right scale.
+    """
+    torch.manual_seed(seed_of(seed, "initial weights"))
+    learner = Learner(settings)
+    norms = [m for m in learner.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    usual = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = None  # a plain mean over all batches
+    with torch.no_grad():
+        for log_mel, video in batches:
+            learner.backbone["audio"](log_mel)
+            learner.backbone["video"](video)
+    for norm, momentum in zip(norms, usual, strict=True):
+        norm.momentum = momentum
+    return learner
+
+
+def variance(embedded):
+    """Return the smallest over views of the total variance of unit embeddings, in [0, 1].
+
+    0 means that all clips of the batch have the same embedding.
+    """
+    return min(float(1 - vectors.mean(0).square().sum()) for vectors in embedded.values())
+
+
+def parameter_groups(learner, weight_decay):
+    """Return AdamW's groups: weights of two or more dimensions decay, all others do not."""
+    named = list(learner.parameters())
+    return [
+        {"params": [p for p in named if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in named if p.ndim < 2], "weight_decay": 0.0},
+    ]
