@@ -121,15 +121,15 @@ def _torso(pen, person):
 
 
 def _arm(pen, person, x, y, hand, side):
+    """Draw one arm from the shoulder (x, y) to the hand; the elbow points away from the body."""
     reach_x, reach_y = hand[0] - x, hand[1] - y
     length = math.hypot(reach_x, reach_y) or 1e-6
-    bend = math.sqrt(max(0.19**2 - (length / 2) ** 2, 0.0004))
+    bend = math.sqrt(max(0.166**2 - (length / 2) ** 2, 0.0004))
+    away = side if reach_y >= 0 else -side
     elbow = (
-        x + reach_x / 2 - side * reach_y / length * -bend,
-        y + reach_y / 2 + side * reach_x / length * -bend,
+        x + reach_x / 2 + away * bend * reach_y / length,
+        y + reach_y / 2 - away * bend * reach_x / length,
     )
-    if elbow[1] < y + reach_y / 2:
-        elbow = (2 * (x + reach_x / 2) - elbow[0], 2 * (y + reach_y / 2) - elbow[1])
     pen.path([(x, y), elbow, hand], shade(person.top, 0.82), 0.07 * person.girth)
     pen.dot(*hand, 0.042, person.skin)
 
@@ -220,5 +220,5 @@ def _eyes(pen, person, blink):
             pen.dot(x, -0.145, 0.014, INK)
     if person.glasses:
         for x in (-0.05, 0.05):
-            pen.ring(x, -0.145, 0.04, INK, 0.012)
+            pen.ring(x, -0.145, 0.043, INK, 0.009)
         pen.line(-0.012, -0.15, 0.012, -0.15, INK, 0.012)
