@@ -75,3 +75,9 @@ def write_json(path, value):
         raise UserError(f"a value to be written is not finite ({error})", path) from None
     with atomic(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_text(path, text):
+    """Write a UTF-8 text file, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

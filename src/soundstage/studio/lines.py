@@ -29,7 +29,7 @@ _ENDINGS = {
     "ja": "|くらくなるまえに|こんどこそ|おにいさんと|なんねんもたって|おぼえているかぎり"
     "|さいごにもういちど|なにもいわずに|だれもみていないときに",
 }
-# Six cores per pool and language, in the order of POOLS.
+# Cores per language, a string for each pool in the order of POOLS; twelve for the benchmarks.
 _CORES = {
     "en": (
         "the train left from the other platform|she keeps the letters in a wooden box|we have to"
@@ -40,7 +40,10 @@ _CORES = {
         " in the valley again",
         "the museum closes early on Mondays|my grandfather repaired clocks|we lost the map near the"
         " lake|they painted every door blue|the soup needs a little more salt|that violinist plays"
-        " by heart",
+        " by heart"
+        "|the ferry waits until the tide turns|a goose chased us through the park"
+        "|her glasses fell into the fountain|winter arrives sooner up here"
+        "|the tailor measures everything twice|someone moved the piano upstairs",
         "the harbour smells of tar and rope|a stranger paid for the tickets|the radio works only"
         " at night|he wrote down the wrong number|those mountains look close today|the baker's"
         " daughter won the race",
@@ -53,7 +56,10 @@ _CORES = {
         " hermana compró la casa amarilla|el juez pidió más tiempo|nevó otra vez en el valle",
         "el museo cierra temprano los lunes|mi abuelo arreglaba relojes|perdimos el mapa cerca del"
         " lago|pintaron de azul cada puerta|a la sopa le falta un poco de sal|esa violinista toca"
-        " de memoria",
+        " de memoria"
+        "|el barco espera a que suba la marea|un ganso nos persiguió por el parque"
+        "|sus gafas cayeron en la fuente|aquí el invierno llega antes"
+        "|el sastre lo mide todo dos veces|alguien subió el piano al segundo piso",
         "el puerto huele a brea y a cuerda|un desconocido pagó las entradas|la radio solo funciona"
         " de noche|apuntó el número equivocado|hoy las montañas parecen cercanas|la hija del"
         " panadero ganó la carrera",
@@ -67,7 +73,10 @@ _CORES = {
         " la vallée",
         "le musée ferme tôt le lundi|mon grand-père réparait des montres|nous avons perdu la carte"
         " près du lac|ils ont peint chaque porte en bleu|la soupe manque un peu de sel|cette"
-        " violoniste joue par cœur",
+        " violoniste joue par cœur"
+        "|le bateau attend la marée haute|une oie nous a poursuivis dans le parc"
+        "|ses lunettes sont tombées dans la fontaine|l'hiver arrive plus tôt ici"
+        "|le tailleur mesure tout deux fois|quelqu'un a monté le piano à l'étage",
         "le port sent le goudron et la corde|un inconnu a payé les billets|la radio ne marche que"
         " la nuit|il a noté le mauvais numéro|ces montagnes semblent proches|la fille du boulanger"
         " a gagné la course",
@@ -81,7 +90,10 @@ _CORES = {
         " wieder geschneit",
         "das Museum schließt montags früh|mein Großvater reparierte Uhren|wir verloren die Karte am"
         " See|sie strichen jede Tür blau|der Suppe fehlt etwas Salz|diese Geigerin spielt"
-        " auswendig",
+        " auswendig"
+        "|die Fähre wartet auf die Flut|eine Gans jagte uns durch den Park"
+        "|ihre Brille fiel in den Brunnen|hier oben kommt der Winter früher"
+        "|der Schneider misst alles zweimal|jemand trug das Klavier nach oben",
         "der Hafen riecht nach Teer und Tau|ein Fremder bezahlte die Karten|das Radio läuft nur"
         " nachts|er schrieb die falsche Nummer auf|die Berge scheinen heute nah|die Tochter des"
         " Bäckers gewann das Rennen",
@@ -95,7 +107,10 @@ _CORES = {
         " ancora nella valle",
         "il museo chiude presto il lunedì|mio nonno riparava orologi|abbiamo perso la mappa vicino"
         " al lago|hanno dipinto di blu ogni porta|alla zuppa manca un po' di sale|quella violinista"
-        " suona a memoria",
+        " suona a memoria"
+        "|il traghetto aspetta l'alta marea|un'oca ci ha inseguiti nel parco"
+        "|gli occhiali sono caduti nella fontana|quassù l'inverno arriva prima"
+        "|il sarto misura tutto due volte|qualcuno ha portato su il pianoforte",
         "il porto odora di catrame e di corda|uno sconosciuto ha pagato i biglietti|la radio"
         " funziona solo di notte|ha scritto il numero sbagliato|oggi le montagne sembrano vicine"
         "|la figlia del fornaio ha vinto la gara",
@@ -109,7 +124,10 @@ _CORES = {
         "|たににまたゆきがふりました",
         "はくぶつかんはげつようびはやくしまります|そふはとけいをなおしていました|みずうみのそばで"
         "ちずをなくしました|どのとびらもあおくぬりました|すーぷにしおがたりません|あのひとはがくふ"
-        "なしでひきます",
+        "なしでひきます"
+        "|ふねはしおがみちるのをまっています|がちょうにこうえんでおいかけられました"
+        "|めがねがふんすいにおちました|ここではふゆがはやくきます"
+        "|したてやはなんどもはかります|だれかがぴあのをにかいへはこびました",
         "みなとはなわのにおいがします|しらないひとがきっぷをはらいました|らじおはよるだけなります"
         "|かれはばんごうをまちがえました|きょうはやまがちかくみえます|ぱんやのむすめがきょうそうに"
         "かちました",
@@ -117,9 +135,12 @@ _CORES = {
 }
 
 
-def line(language, rng, pool):
-    """Return one line (str) of a language that belongs to `pool` of POOLS and to no other."""
-    core = rng.choice(cores(language, pool))
+def line(language, rng, pool, choices=None):
+    """Return one line (str) of a language that belongs to `pool` of POOLS and to no other.
+
+    choices: the cores to choose from, all of the pool's when None.
+    """
+    core = rng.choice(choices or cores(language, pool))
     opener = rng.choice(_OPENERS[language].split("|"))
     ending = rng.choice(_ENDINGS[language].split("|"))
     if language == "ja":  # the verb comes last

@@ -30,6 +30,9 @@ _VARIANTS = {
     " iven2 iven3 kaukovalta marcelo",
 }
 
+# Letters that a voice of 165 words a minute says in a second, to guess how much text is needed.
+_LETTERS_PER_SECOND = {"en": 17.6, "es": 16.4, "fr": 21.0, "de": 17.0, "it": 16.4, "ja": 8.3}
+
 
 @dataclass(frozen=True)
 class Voice:
@@ -55,10 +58,10 @@ class _Manner:
 _MANNERS = {
     "neutral": _Manner(0, 0, 1.0, 0.0, 0.0),
     "whisper": _Manner(0, -30, 0.9, -5.0, 5.0),
-    "excited": _Manner(22, 70, 1.2, 2.0, 2.0),
-    "sad": _Manner(-12, -60, 0.76, -3.0, -6.0),
-    "angry": _Manner(10, 30, 1.12, 4.0, 4.0),
-    "afraid": _Manner(16, -20, 1.08, -1.0, 0.0),
+    "excited": _Manner(25, 80, 1.25, 2.0, 2.0),
+    "sad": _Manner(-14, -70, 0.72, -3.0, -8.0),
+    "angry": _Manner(8, 30, 1.12, 4.0, 6.0),
+    "afraid": _Manner(18, -20, 1.05, -1.0, 0.0),
 }
 
 
@@ -146,10 +149,10 @@ def _colour(sound, manner):
     if manner == "whisper":
         return whispered(sound)
     if manner == "angry":
-        return np.tanh(4 * sound / (np.abs(sound).max() + 1e-9))
+        return np.tanh(6 * sound / (np.abs(sound).max() + 1e-9))
     if manner == "afraid":  # a trembling voice
         tremble = np.sin(2 * np.pi * 7.5 * np.arange(len(sound)) / ESPEAK_HZ)
-        return sound * (1 + 0.45 * tremble).astype(np.float32)
+        return sound * (1 + 0.7 * tremble).astype(np.float32)
     return sound
 
 
@@ -164,17 +167,25 @@ def whispered(sound):
 
 
 def speak(language, voice, manner, seconds, rng, pool):
-    """Return (text, sound): lines of the pool that fill `seconds`, at exactly that length.
+    """Return (text, sound): lines of the pool that fill `seconds`, at exactly that length."""
+    return spoken(language, voice, manner, seconds, lambda: line(language, rng, pool))
 
-    Lines are added until the time is filled; the last speed is adapted by at most a third, and what
-    is then left over is cut with a fade or filled with silence.
+
+def spoken(language, voice, manner, seconds, write):
+    """Return (text, sound): the lines that write() gives, spoken in exactly `seconds`.
+
+    Lines are added until the time is filled; the speed is then adapted by at most a third, and what
+    is left over is cut with a fade or filled with silence.
     """
-    text = line(language, rng, pool)
-    length = len(_raw(text, language, voice, manner, 1.0)) / (ESPEAK_HZ * voice.size)
-    per_second = len(text) / length
-    while len(text) / per_second < 0.75 * seconds:
-        text += " " + line(language, rng, pool)
-    tempo = float(np.clip(len(text) / per_second / seconds, 0.8, 1.35))
+    per_second = _LETTERS_PER_SECOND[language] * voice.words_per_minute / 165
+    wanted = seconds * per_second * _MANNERS[manner].tempo
+    text = write()
+    while len(text) < 0.8 * wanted:
+        text += " " + write()
+    tempo = float(np.clip(len(text) / wanted, 0.8, 1.3))
+    length = len(_raw(text, language, voice, manner, tempo)) / (ESPEAK_HZ * voice.size)
+    if not 0.8 * seconds < length < 1.05 * seconds:
+        tempo *= float(np.clip(length / seconds, 0.8, 1.3))
     return text, fitted(say(text, language, voice, manner, tempo), seconds)
 
 
@@ -195,4 +206,4 @@ def mouth(sound, frames_per_second=25):
     return (loud / max(np.percentile(loud, 95), 1e-6)).clip(0, 1).astype(np.float32)
 
 
-__all__ = ["POOLS", "Voice", "fitted", "line", "mouth", "say", "speak", "tilted", "variants", "voice"]
+__all__ = ["POOLS", "Voice", "fitted", "line", "mouth", "say", "speak", "spoken", "tilted", "variants", "voice"]

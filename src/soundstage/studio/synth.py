@@ -139,7 +139,7 @@ def pluck(frequency_hz, seconds, rng, brightness=0.5, sustain=0.996):
     loops = np.empty((rounds, period), dtype=np.float32)
     for index in range(rounds):
         loops[index] = burst
-        burst = sustain * 0.5 * (burst + np.roll(burst, 1))
+        burst = (0.5 * sustain) * (burst + np.concatenate((burst[-1:], burst[:-1])))
     flat = loops.reshape(-1)
     at = np.arange(samples(seconds)) * (period * frequency_hz / AUDIO_HZ)
     sound = np.interp(at, np.arange(len(flat)), flat).astype(np.float32)
