@@ -4,9 +4,12 @@ Paths are given to ffmpeg as `file:` URLs with a protocol whitelist, standard in
 time limit, so that a hostile file name or playlist cannot reach anything else.
 """
 
+import hashlib
 import io
 import json
 import subprocess
+import tempfile
+import threading
 from pathlib import Path
 
 import ffmpeg
@@ -19,6 +22,9 @@ from soundstage.units import AUDIO_HZ, VIDEO_FPS
 
 SAFE_INPUT = {"protocol_whitelist": "file,pipe"}
 TIMEOUT_SECONDS = 6 * 3600
+OPUS_DELAY_SECONDS = 312 / 48000
+LAVF_FIXED = 60
+EMPTY_FLAC_BYTES = 42
 
 
 def url(path):
@@ -50,9 +56,7 @@ def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):
     Shape (samples,) for one channel, else (samples, channels). A stream that starts late is
     preceded by silence, one that starts early is cut. UserError when it cannot be read.
     """
-    first = round(_picture_start_seconds(path) * sample_rate_hz)
-    source = ffmpeg.input(url(path), **SAFE_INPUT)[f"a:{stream}"]
-    source = source.filter("aresample", sample_rate_hz, **{"async": 1, "first_pts": first})
+    source = _audio_on_picture_time(path, stream, sample_rate_hz)
     # copyts: otherwise ffmpeg moves all streams by the earliest one's start, an Opus stream's delay
     target = source.output("pipe:", format="f32le", ac=channels, ar=sample_rate_hz, copyts=None)
     out, _ = _run(_command(target), path)
@@ -60,39 +64,144 @@ def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):
     return samples if channels == 1 else samples.reshape(-1, channels)
 
 
-def _picture_start_seconds(path):
-    """Return when the first picture is shown, in the file's own time; 0 where there is none."""
-    pictures = [x for x in probe(path)["streams"] if x.get("codec_type") == "video"]
-    return float(pictures[0].get("start_time", 0.0)) if pictures else 0.0
+def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
+    """Write one audio stream as mono 16-bit FLAC, sample 0 at picture time 0; the same bytes always.
+
+    Nothing of the sound is held in memory. Returns (samples written, decoder's complaints: list of
+    str). `out` should be a temporary path of `files.atomic`. UserError when it cannot be read.
+    """
+    source = _audio_on_picture_time(path, stream, sample_rate_hz)
+    exact = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "threads": 1}
+    target = source.output(
+        url(out), format="flac", sample_fmt="s16", ac=1, ar=sample_rate_hz, copyts=None, **exact
+    )
+    _, error = _run(_command(target), path)
+    lines = error.decode(errors="replace").strip().splitlines()
+    return flac_samples(out), [line.strip() for line in lines]
+
+
+def _audio_on_picture_time(path, stream, sample_rate_hz):
+    """Return the ffmpeg stream of one audio stream, filled or cut so that it starts with the picture."""
+    described = probe(path)
+    tracks = [x for x in described["streams"] if x.get("codec_type") == "audio"]
+    if stream >= len(tracks):
+        what = f"expected audio stream a:{stream}, found {len(tracks)} audio stream(s)"
+        raise UserError(what, path, "streams are counted from 0 among the file's audio streams")
+    first = round(origin_seconds(described, tracks[stream]) * sample_rate_hz)
+    source = ffmpeg.input(url(path), **SAFE_INPUT)[f"a:{stream}"]
+    return source.filter("aresample", sample_rate_hz, **{"async": 1, "first_pts": first})
+
+
+def picture_stream(described):
+    """Return ffprobe's entry of the first moving picture, or None; a cover image is none."""
+    for stream in described["streams"]:
+        still = stream.get("disposition", {}).get("attached_pic")
+        if stream.get("codec_type") == "video" and not still:
+            return stream
+    return None
+
+
+def origin_seconds(described, track):
+    """Return which moment of an audio track's own time is picture time 0, in seconds.
+
+    It is the start of the picture. Without a picture it is 0 in containers that write time down
+    (Matroska, MP4, Ogg), else the track's first sample.
+    """
+    picture = picture_stream(described)
+    if picture:
+        return _seconds(picture) - _opus_delay_counted_twice(described, track, _seconds(picture))
+    timed = {"matroska", "webm", "mov", "mp4", "ogg"}
+    named = set(described["format"].get("format_name", "").split(","))
+    return 0.0 if named & timed else _seconds(track)
+
+
+def _seconds(stream):
+    return float(stream.get("start_time", 0.0))
+
+
+def _opus_delay_counted_twice(described, track, picture_seconds):
+    """Return by how many seconds a Matroska file tells an Opus track to start too early.
+
+    Up to version 5 ffmpeg wrote Opus packets without the encoder's delay and declared that delay
+    all the same, so that a reader takes it off twice. Such a file is known by its writer's version;
+    where that is left out, by a track that starts two delays before the picture.
+    """
+    matroska = "matroska" in described["format"].get("format_name", "")
+    if not matroska or track.get("codec_name") != "opus":
+        return 0.0
+    writer = str(_tags(described["format"]).get("encoder", ""))
+    version = writer.removeprefix("Lavf").split(".")[0]
+    if version.isdigit():
+        return OPUS_DELAY_SECONDS if int(version) < LAVF_FIXED else 0.0
+    early = picture_seconds - _seconds(track)
+    return OPUS_DELAY_SECONDS if abs(early - 2 * OPUS_DELAY_SECONDS) < 0.0021 else 0.0
+
+
+def _tags(entry):
+    return {key.lower(): value for key, value in entry.get("tags", {}).items()}
+
+
+def declared_seconds(described, stream):
+    """Return how long a stream says that it lasts, in seconds; None when nothing says so."""
+    if "duration" in stream:
+        return float(stream["duration"])
+    clock = _tags(stream).get("duration", "")
+    try:
+        hours, minutes, seconds = clock.split(":")
+        return 3600 * int(hours) + 60 * int(minutes) + float(seconds) - max(0.0, _seconds(stream))
+    except ValueError:
+        return None
+
+
+def picture_times(path):
+    """Return the presentation times of the picture's frames, float64 (frames,), rising, in seconds.
+
+    The file is read but not decoded. Empty when the frames carry no times.
+    """
+    _exists(path)
+    command = ["ffprobe", "-v", "error", "-protocol_whitelist", "file,pipe"]
+    command += ["-select_streams", "V:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0"]
+    out, _ = _run([*command, "-i", url(path)], path)
+    words = (line.strip().rstrip(b",") for line in out.split())
+    return np.sort(np.array([float(word) for word in words if word[:1].isdigit() or word[:1] == b"-"]))
 
 
 def read_frames(path, size, frames_per_second=VIDEO_FPS, start_seconds=None, seconds=None):
-    """Yield frames (height, width, 3) uint8 RGB on a fixed grid; `size` is (width, height)."""
+    """Yield frames (height, width, 3) uint8 RGB on a fixed grid; `size` is (width, height).
+
+    Frame 0 is the first picture; a variable frame rate is brought onto the grid by its times.
+    UserError when the picture cannot be decoded or takes longer than six hours.
+    """
     _exists(path)
     cut = {"ss": start_seconds, "t": seconds}
     options = {key: value for key, value in cut.items() if value is not None}
     source = ffmpeg.input(url(path), **SAFE_INPUT, **options).video
-    source = source.filter("fps", frames_per_second).filter("scale", *size, flags="bilinear")
+    source = source.filter("setpts", "PTS-STARTPTS").filter("fps", frames_per_second)
+    source = source.filter("scale", *size, flags="bilinear")
     target = source.output("pipe:", format="rawvideo", pix_fmt="rgb24")
     yield from _stream_frames(_command(target), size, path)
 
 
 def _stream_frames(command, size, path):
     width, height = size
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        while data := process.stdout.read(width * height * 3):
-            if len(data) < width * height * 3:
-                break
-            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
-        error = process.stderr.read()
-        if process.wait(timeout=60):
-            raise UserError(f"cannot decode the picture ({_last(error)})", path)
-    finally:
-        process.kill()
-        process.communicate()
+    # A file takes the complaints: a pipe that nobody reads would fill up and stop ffmpeg.
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+        )
+        guard = threading.Timer(TIMEOUT_SECONDS, process.kill)
+        guard.start()
+        try:
+            while len(data := process.stdout.read(width * height * 3)) == width * height * 3:
+                yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+            if process.wait(timeout=60):
+                errors.seek(0)
+                raise UserError(f"cannot decode the picture ({_last(errors.read())})", path)
+        finally:
+            guard.cancel()
+            process.kill()
+            process.stdout.close()
+            process.wait()
 
 
 def encode(path, frames, size, frames_per_second, audio=(), options=None):
@@ -197,6 +306,23 @@ def write_flac(path, samples, sample_rate_hz=AUDIO_HZ):
         return _write_flac(temporary, samples, sample_rate_hz)
 
 
+def write_empty_flac(path, sample_rate_hz=AUDIO_HZ):
+    """Write a FLAC of no samples, atomically: what stands for a track that was dropped.
+
+    libsndfile can neither write nor read one, so `read_flac` and `flac_samples` know it by itself.
+    """
+    described = (sample_rate_hz << 44 | 15 << 36).to_bytes(8, "big")
+    blocks = bytes([0x10, 0, 0x10, 0]) + bytes(6)
+    with atomic(path) as temporary:
+        temporary.write_bytes(
+            b"fLaC" + bytes([0x80, 0, 0, 34]) + blocks + described + hashlib.md5(b"").digest()
+        )
+
+
+def _is_empty_flac(path):
+    return Path(path).stat().st_size == EMPTY_FLAC_BYTES
+
+
 def flac_bytes(samples, sample_rate_hz=AUDIO_HZ):
     """Return (16-bit FLAC as bytes, how many samples were clipped) of float samples in [-1, 1]."""
     target = io.BytesIO()
@@ -214,6 +340,8 @@ def _write_flac(target, samples, sample_rate_hz):
 def read_flac(path, start=0, frames=-1):
     """Return (samples float32 (n,) in [-1, 1], sample rate in Hz) of a FLAC or WAV file."""
     _exists(path)
+    if _is_empty_flac(path):
+        return np.zeros(0, np.float32), AUDIO_HZ
     try:
         return soundfile.read(path, frames=frames, start=start, dtype="float32")
     except soundfile.LibsndfileError as error:
@@ -231,6 +359,8 @@ def decode_flac(data):
 def flac_samples(path):
     """Return how many samples a FLAC file holds; UserError when it cannot be read."""
     _exists(path)
+    if _is_empty_flac(path):
+        return 0
     try:
         return soundfile.info(path).frames
     except soundfile.LibsndfileError as error:

@@ -45,14 +45,13 @@ def read(name):
 
 def _plain(path):
     """Return a FLAC or WAV of 48 kHz mono without starting ffmpeg; None for any other kind."""
-    import soundfile
+    from soundstage.media import read_flac
 
     try:
-        if soundfile.info(path).samplerate != AUDIO_HZ or soundfile.info(path).channels != 1:
-            return None
-        return soundfile.read(path, dtype="float32")[0]
-    except soundfile.LibsndfileError:
+        samples, rate = read_flac(path)
+    except UserError:
         return None
+    return samples if rate == AUDIO_HZ and samples.ndim == 1 else None
 
 
 def estimate(pairs, settings):
