@@ -27,12 +27,12 @@ from soundstage.units import AUDIO_HZ, rng_of, seconds_to_frames
 # 0, and the container's codec delay (312 samples) takes the encoder's start-up away. AAC: that
 # container has no such field in use, so the start-up packet (1024 samples) is left out.
 ENCODERS = {
-    "opus": {"c": "libopus", "compression_level": 5, "filter": "asetpts=PTS+312"},
+    "opus": {"c": "libopus", "compression_level": 3, "filter": "asetpts=PTS+312"},
     "aac": {"c": "aac", "aac_coder": "fast", "bsf": "noise=drop=eq(n\\,0)"},
 }
 ENCODER_M4A = {"c": "aac", "aac_coder": "fast"}
 ISO_639_2 = {"en": "eng", "es": "spa", "fr": "fre", "de": "ger", "it": "ita", "ja": "jpn"}
-PICTURE = {"preset": "veryfast", "crf": 24, "g": 100}
+PICTURE = {"preset": "superfast", "crf": 24, "g": 100}
 
 
 def make(settings, film, folder):

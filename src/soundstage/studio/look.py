@@ -182,6 +182,7 @@ class Shot:
     camera: Camera
     actors: list = field(default_factory=list)
     drops: np.ndarray | None = None
+    bare: np.ndarray | None = None  # what a still camera sees of the background, once drawn
 
     def frames(self):
         """Yield `count` new uint8 (height, width, 3) RGB frames."""
@@ -190,19 +191,26 @@ class Shot:
 
     def frame(self, index):
         """Return frame number `index` as a new uint8 (height, width, 3) array."""
-        width, height = self.size
+        height = self.size[1]
         x, y, zoom = self.camera.at(index / max(self.count - 1, 1))
-        spare_x, spare_y = self.back.shape[1] - width / zoom, self.back.shape[0] - height / zoom
-        left, top = spare_x * x, spare_y * y
-        view = np.array([[1 / zoom, 0, left], [0, 1 / zoom, top]], np.float64)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        canvas = cv2.warpAffine(self.back, view, (width, height), flags=flags)
+        top = (self.back.shape[0] - height / zoom) * y
+        if self.bare is None or self.camera.start != self.camera.end:
+            self.bare = self._bare(x, top, zoom)
+        canvas = self.bare.copy()
         floor = (FLOOR * self.back.shape[0] - top) * zoom
         for actor in self.actors:
             self._draw(actor, canvas, index, zoom, floor)
         if self.drops is not None:
             self._rain(canvas, index)
         return canvas
+
+    def _bare(self, x, top, zoom):
+        """Return the part of the background that the camera sees."""
+        width, height = self.size
+        left = (self.back.shape[1] - width / zoom) * x
+        view = np.array([[1 / zoom, 0, left], [0, 1 / zoom, top]], np.float64)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(self.back, view, (width, height), flags=flags)
 
     def _draw(self, actor, canvas, index, zoom, floor):
         height = self.size[1]
@@ -214,9 +222,8 @@ class Shot:
         x = self.size[0] / 2 + (x * (-1 if actor.mirror and actor.travel else 1)) * height * zoom
         scale = actor.height * height * (1.0 if actor.portrait else zoom)
         base = 1.01 * height if actor.portrait else floor + actor.y * height * zoom
-        base = max(
-            base, 1.04 * scale + 0.02 * height
-        )  # the top stays inside, whatever the camera does
+        # The top stays inside the frame, whatever the camera does.
+        base = max(base, 1.04 * scale + 0.02 * height)
         actor.draw(Pen(canvas, scale, x, base, 0.0, actor.mirror), actor.style, cue)
 
     def _rain(self, canvas, index):
