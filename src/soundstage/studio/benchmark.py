@@ -77,7 +77,7 @@ def _hear(name, folder, settings):
     task, count = clips.TASKS[name], settings.benchmark_clips
     answers = {fold: {} for fold in range(clips.FOLDS)}
     for number in cli.progress(range(count), count, name, "clips"):
-        fold, labels, sound = clips.clip(task, number, settings.seed, name)
+        fold, labels, sound = clips.clip(task, number, count, settings.seed, name)
         file = f"{name}-{number:05d}.wav"
         _write_wav(folder / "48000" / f"fold{fold:02d}" / file, sound)
         answers[fold][file] = list(labels)

@@ -185,9 +185,14 @@ TASKS = {
 }
 
 
-def clip(task, number, seed, name):
-    """Return (fold, labels, sound) of clip `number` of a task; classes and folds are balanced."""
-    label = task.labels[number % len(task.labels)]
-    fold = number // len(task.labels) % FOLDS
-    labels, made = task.make(label, fold, rng_of(seed, name, number))
+def clip(task, number, count, seed, name):
+    """Return (fold, labels, sound) of clip `number` of `count` of a task.
+
+    Classes and folds are balanced. Where there are too few clips for all classes, only the first
+    classes of the vocabulary are used, so that each occurs in every fold.
+    """
+    used = task.labels[: max(2, count // FOLDS)]
+    turn, place = divmod(number, len(used))
+    fold = (turn + place) % FOLDS
+    labels, made = task.make(used[place], fold, rng_of(seed, name, number))
     return fold, labels, made

@@ -37,6 +37,11 @@ class Settings:
             )
         if self.film_seconds < 20:
             raise UserError(f"expected 20 or more, found {self.film_seconds}", "studio.film_seconds")
+        if self.benchmark_clips < 10 or self.benchmark_video_clips < 6:
+            raise UserError(
+                "expected 10 clips or more, 6 or more with a picture",
+                "studio.benchmark_clips, studio.benchmark_video_clips",
+            )
         if self.width_pixels % 2 or self.height_pixels % 2:
             raise UserError("expected an even picture size", "studio.width_pixels, height_pixels")
 

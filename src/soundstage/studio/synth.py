@@ -72,7 +72,8 @@ def phase(frequency_hz, count, start=0.0):
 def sine(frequency_hz, count, start=0.0):
     """Return (count,) float32 sine of constant or per-sample frequency."""
     cycles = phase(frequency_hz, count, start)
-    return np.sin((2 * np.pi * (cycles % 1.0)).astype(np.float32))
+    cycles -= np.floor(cycles)
+    return np.sin(cycles.astype(np.float32) * np.float32(2 * np.pi))
 
 
 def harmonic(frequency_hz, count, amplitudes, start=0.0):
@@ -85,8 +86,8 @@ def harmonic(frequency_hz, count, amplitudes, start=0.0):
     spectrum = np.zeros(TABLE_LENGTH // 2 + 1, dtype=np.complex128)
     spectrum[1 : len(amplitudes) + 1] = -0.5j * TABLE_LENGTH * amplitudes
     table = np.fft.irfft(spectrum).astype(np.float32)
-    cycles = phase(frequency_hz, count, start)
-    return table[((cycles % 1.0) * TABLE_LENGTH).astype(np.int32) % TABLE_LENGTH]
+    steps = (phase(frequency_hz, count, start) * TABLE_LENGTH).astype(np.int64)
+    return table[steps & (TABLE_LENGTH - 1)]
 
 
 def saw_amplitudes(count, tilt=1.0):
@@ -135,13 +136,15 @@ def pluck(frequency_hz, seconds, rng, brightness=0.5, sustain=0.996):
     period = max(8, round(AUDIO_HZ / frequency_hz))
     burst = rng.uniform(-1, 1, period).astype(np.float32)
     burst = signal.lfilter([brightness], [1, brightness - 1], burst).astype(np.float32)
+    burst -= burst.mean()  # a constant would not decay
     rounds = samples(seconds) // period + 2
     loops = np.empty((rounds, period), dtype=np.float32)
     for index in range(rounds):
         loops[index] = burst
         burst = (0.5 * sustain) * (burst + np.concatenate((burst[-1:], burst[:-1])))
     flat = loops.reshape(-1)
-    at = np.arange(samples(seconds)) * (period * frequency_hz / AUDIO_HZ)
+    # The average of neighbours delays every round by half a sample.
+    at = np.arange(samples(seconds)) * ((period + 0.5) * frequency_hz / AUDIO_HZ)
     sound = np.interp(at, np.arange(len(flat)), flat).astype(np.float32)
     return sound * envelope(len(sound), 0.001, 0.02)
 

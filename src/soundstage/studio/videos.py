@@ -56,14 +56,12 @@ def write(name, folder, settings):
 
 def _ucf101(name, folder, settings):
     """UCF-101/<Class>/v_<Class>_gXX_cYY.avi and ucfTrainTestlist/ with three splits by group."""
-    titles = {event: camel(event) for event in ACTIONS}
-    listed = []
-    count = settings.benchmark_video_clips
+    count, listed = settings.benchmark_video_clips, []
+    events = ACTIONS[: max(2, min(len(ACTIONS), count // len(TEST_GROUPS)))]
     for number in cli.progress(range(count), count, name, "clips"):
-        event = ACTIONS[number % len(ACTIONS)]
-        turn = number // len(ACTIONS)
-        group, take = turn % GROUPS + 1, turn // GROUPS + 1
-        title = titles[event]
+        event = events[number % len(events)]
+        group, take = group_and_take(number // len(events), -(-count // len(events)))
+        title = camel(event)
         file = f"{title}/v_{title}_g{group:02d}_c{take:02d}.avi"
         location = str(rng_of(settings.seed, name, event, group).choice(LOCATIONS))
         rng = rng_of(settings.seed, name, number)
@@ -71,6 +69,16 @@ def _ucf101(name, folder, settings):
         _encode(folder / "UCF-101" / file, frames, heard, AVI)
         listed.append((file, group))
     _ucf101_lists(folder / "ucfTrainTestlist", listed)
+
+
+def group_and_take(turn, turns):
+    """Return (group, take) from 1 of a class's clip number `turn` of `turns`.
+
+    The turns are spread evenly over all groups, so that each split tests about as many.
+    """
+    group = turn * GROUPS // turns
+    first = -(-group * turns // GROUPS)
+    return group + 1, turn - first + 1
 
 
 def _ucf101_lists(folder, listed):
@@ -90,7 +98,7 @@ def _ucf101_lists(folder, listed):
 def _vggsound(name, folder, settings):
     """data/vggsound.csv (id, start second, label, split; no header) and video/<id>_<start>.mp4."""
     count, rows = settings.benchmark_video_clips, []
-    events = EVENTS[1:]
+    events = EVENTS[1 : max(3, min(len(EVENTS), count // 3 + 1))]
     for number in cli.progress(range(count), count, name, "clips"):
         event, turn = events[number % len(events)], number // len(events)
         rng = rng_of(settings.seed, name, number)
