@@ -60,15 +60,19 @@ def schedule(film, start, end, steps, batch, film_clips, seed):
     """Return (steps, batch) int64 clip indices: every clip about once an epoch, in shuffled order.
 
     No two clips of a batch overlap, and at most `film_clips` are of one film; a clip that does not
-    fit waits for the next batch.
+    fit waits for the next batch. `batch` must not be more than `batch_size` allows.
     """
     near = overlaps(film, start, end)
     waiting, epoch, result = [], 0, []
     for _ in range(steps):
-        if len(waiting) < len(film):
-            waiting += rng_of(seed, "order", epoch).permutation(len(film)).tolist()
+        chosen, left = _fill(waiting, near, film, batch, film_clips)
+        if len(chosen) < batch:
+            fresh = rng_of(seed, "order", epoch).permutation(len(film)).tolist()
             epoch += 1
-        chosen, waiting = _fill(waiting, near, film, batch, film_clips)
+            # once each, or a film with more clips than its share would wait in an ever longer line
+            waiting = list(dict.fromkeys(waiting + fresh))
+            chosen, left = _fill(waiting, near, film, batch, film_clips)
+        waiting = left
         result.append(chosen)
     return np.array(result, np.int64)
 
