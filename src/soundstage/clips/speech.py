@@ -11,9 +11,10 @@ import numpy as np
 from soundstage.align.features import ALIGN_HZ, FFT_SAMPLES, FRAMES_PER_SECOND
 
 EDGES_HZ = (300, 500, 750, 1050, 1450, 2000, 2700, 3500)
-DIFFERENT_DB = 5.0
+DIFFERENT_DB = 4.0
 LOUD_DB = 12.0
 FLOOR_DB = 50.0
+SPOKEN_SHARE = 0.2
 SMOOTH_FRAMES = 15
 
 
@@ -53,13 +54,13 @@ def different(original, dub, places):
 def talking(shares):
     """Return (frames,) bool: does somebody speak? shares: list of (frames,) from `different`.
 
-    A frame counts when, over 150 ms, more than a third of the bands differ in the mean dub.
+    A frame counts when, over 150 ms, more than a fifth of the bands differ in the mean dub.
     """
     known = np.array(shares)
     count = np.isfinite(known).sum(axis=0)
     mean = np.nansum(known, axis=0) / np.maximum(count, 1)
     smooth = np.convolve(mean, np.ones(SMOOTH_FRAMES) / SMOOTH_FRAMES, "same")
-    return smooth > 1 / 3
+    return smooth > SPOKEN_SHARE
 
 
 def loud(original):
