@@ -22,7 +22,7 @@ from soundstage.studio.settings import Settings
 from soundstage.studio.story import story_of
 from soundstage.units import AUDIO_HZ, VIDEO_FPS, rng_of
 
-TILE = (240, 135)  # width and height of a picture, pixels
+TILE = (192, 108)  # width and height of a picture, pixels
 COLUMNS = 8
 GAP = 6
 PAPER, INK, RED = (255, 255, 255), (25, 25, 30), (205, 40, 40)
