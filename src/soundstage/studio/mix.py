@@ -110,7 +110,7 @@ def looped(bed, start_seconds, loop_seconds=4.0):
     return np.tile(piece, -(-len(bed) // len(piece)))[: len(bed)]
 
 
-def example(seconds, rng, pool, speech_to_bed_mean_db=-1.0, speech_to_bed_sd_db=2.0):
+def example(seconds, rng, pool, speech_to_bed_mean_db=1.5, speech_to_bed_sd_db=2.0):
     """Return (speech, bed) of a film-like scene, for training a separator or for tests.
 
     One or two characters of `pool` take turns with pauses over ambience, mostly music, and events;

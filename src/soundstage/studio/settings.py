@@ -22,7 +22,7 @@ class Settings:
     films_with_cut: int = 5  # films of which one dub lacks a scene
     films_with_insert: int = 5  # films of which one dub has some seconds of black inserted
     films_with_ambiguous: int = 1  # films of which one dub cannot be aligned and must be refused
-    speech_to_bed_mean_db: float = -1.0  # mean over films of speech power over bed power, dB
+    speech_to_bed_mean_db: float = 1.5  # mean over films of speech power over bed power, dB
     speech_to_bed_sd_db: float = 1.2  # spread over films of the same, dB
     benchmark_clips: int = 420  # clips of each audio benchmark
     benchmark_video_clips: int = 320  # clips of each audiovisual benchmark
