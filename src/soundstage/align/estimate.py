@@ -33,7 +33,8 @@ def read(name):
     """
     found = re.fullmatch(r"(.+):a:(\d+)", str(name), re.DOTALL)
     path, stream = (found[1], int(found[2])) if found else (str(name), 0)
-    samples = _plain(path) if path.lower().endswith((".flac", ".wav")) else None
+    plain = stream == 0 and path.lower().endswith((".flac", ".wav"))
+    samples = _plain(path) if plain else None
     if samples is None:
         from soundstage.media import read_audio
 

@@ -13,6 +13,7 @@ from soundstage.align.features import ALIGN_HZ, band_features, decimate
 SPEEDS = (24 / 25, 25 / 24)
 NOMINAL_RATES = (1.0, 1.001, 1 / 1.001, 24 / 25, 25 / 24, 24 / 25.025, 25.025 / 24)
 CLEAR_EVIDENCE = 10.0
+CONTROL_FLOOR = 4.5  # what unrelated films reach; a short or steady one may seem to stay below it
 STRONG_RATIO = 1.5
 CONFIDENCE_WIDTH = 0.15
 SAME_LINE_SECONDS = 0.003
@@ -88,7 +89,7 @@ def align(reference, track, settings):
     path, kept = hypotheses(left, right, settings)
     heard = right.features[1.0] if kept or path.rate == 1.0 else scaled(right, path.rate, settings)
     chance = coarse.search(left.features[1.0], heard[::-1], settings, (path.rate,))[0]
-    control = float(np.median(chance.evidence))
+    control = max(float(np.median(chance.evidence)), CONTROL_FLOOR)
     pieces = [
         measure(left, right, path, run, kept, settings)
         for run in coarse.runs(path)
@@ -284,7 +285,8 @@ def verdict(pieces, sounds, path, control, kept, settings):
     good = [segment for segment in segments if segment["accepted"]]
     length = sum(s["reference_end_seconds"] - s["reference_start_seconds"] for s in good)
     possible = min(reference.seconds, track.seconds / path.rate)
-    reason = _reason(good, length / possible, path, control, settings)
+    share = min(1.0, float(length / possible))
+    reason = _reason(good, share, path, control, settings)
     longest = max(
         good or segments,
         key=lambda s: s["reference_end_seconds"] - s["reference_start_seconds"],
@@ -299,7 +301,7 @@ def verdict(pieces, sounds, path, control, kept, settings):
         "confidence": longest["confidence"] if longest else 0.0,
         "control": control,
         "pitch_corrected": bool(kept and longest),
-        "shared_share": round(float(length / possible), 4),
+        "shared_share": round(share, 4),
         "path": {
             "rate": path.rate,
             "centers_seconds": path.centers.tolist(),

@@ -1,0 +1,266 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from soundstage.align import estimate, listen, shots, timeline
+from soundstage.align.features import decimate
+from soundstage.align.settings import Settings
+from soundstage.media import read_audio, read_flac, write_flac
+
+HZ = 48000
+SETTINGS = Settings()
+
+
+def bed(seconds, seed):
+    """Music and effects that never repeat, over a quiet noise, (samples,) float64."""
+    rng = np.random.default_rng((seed, 1))
+    sound = 0.01 * rng.standard_normal(int(seconds * HZ))
+    for _ in range(int(1.5 * seconds)):
+        length = int(rng.uniform(0.1, 2) * HZ)
+        start, time = rng.integers(0, len(sound) - length), np.arange(length) / HZ
+        if rng.random() < 0.5:
+            tone = rng.uniform(150, 3000)
+            event = sum(np.sin(2 * np.pi * tone * k * time) / k for k in range(1, 5))
+        else:
+            event = np.convolve(rng.standard_normal(length), rng.standard_normal(32), "same") / 6
+        fade = np.exp(-time * HZ / length * rng.uniform(1, 12)) * np.minimum(1, time / 0.01)
+        sound[start : start + length] += event * fade * 10 ** (rng.uniform(-30, -10) / 20)
+    return sound
+
+
+def voice(seconds, seed, level):
+    """Harmonic syllables with pauses, the words of one language, (samples,) float64."""
+    rng = np.random.default_rng((seed, 2))
+    sound, at = np.zeros(int(seconds * HZ)), 0.0
+    while at < seconds - 3:
+        length = int(rng.uniform(1, 3) * HZ)
+        time = np.arange(length) / HZ
+        pitch = rng.uniform(90, 250) * (1 + 0.1 * np.sin(2 * np.pi * time * rng.uniform(0.5, 3)))
+        phase = 2 * np.pi * np.cumsum(pitch) / HZ
+        event = sum(np.sin(phase * k) * rng.uniform(0.1, 1) / k**0.5 for k in range(1, 20))
+        event = event * np.abs(np.sin(2 * np.pi * rng.uniform(1.5, 3) * time)) * np.hanning(length)
+        sound[int(at * HZ) : int(at * HZ) + length] = event / event.std() * level
+        at += length / HZ + rng.uniform(0.2, 2.5)
+    return sound
+
+
+def pair(seed, seconds=50, rate=1.0, offset=0.3, edits=()):
+    """Return (reference, track): one bed, two voices 3 dB louder, the track edited and moved."""
+    shared = bed(seconds, seed)
+    level = 1.4 * shared.std()
+    reference = shared + voice(seconds, seed, level)
+    track = 0.7 * shared + voice(seconds, seed + 1000, level)
+    for kind, at, length in sorted(edits, key=lambda edit: -edit[1]):
+        first, last = int(at * HZ), int((at + length) * HZ)
+        black = np.zeros(last - first)
+        track = np.delete(track, slice(first, last)) if kind == "cut" else np.insert(track, first, black)
+    length = len(track) / HZ * rate + max(offset, 0)
+    track = timeline.cut(track, 0, length, -offset / rate, 1 / rate)
+    return reference.astype(np.float32), track.astype(np.float32)
+
+
+def aligned(reference, track):
+    return estimate.estimate([(np.float32(reference), np.float32(track))], SETTINGS)
+
+
+@pytest.mark.parametrize(("offset", "rate"), [(0.5, 1.0), (0.1234567, 1.0), (0.3, 25 / 24), (0.2, 0.96)])
+def test_cut_reads_the_track_where_it_should(offset, rate):
+    hertz = np.array([[100.0], [997.0], [5000.0], [12000.0], [17000.0]])
+    track = np.sin(2 * np.pi * hertz * np.arange(8 * HZ) / HZ).sum(axis=0).astype(np.float32)
+    window = timeline.cut(track, 2.0, 3.0, offset, rate)
+    heard = offset + rate * (2.0 + np.arange(3 * HZ) / HZ)
+    want = np.sin(2 * np.pi * hertz * heard).sum(axis=0)
+    assert len(window) == 3 * HZ and window.dtype == np.float32
+    assert np.sqrt(np.mean((window - want) ** 2)) < 1e-4 * want.std()
+
+
+def test_cut_copies_whole_samples_and_pads_with_silence():
+    track = np.arange(HZ, dtype=np.float32)
+    assert (timeline.cut(track, 0.25, 0.5, 0.125) == track[18000:42000]).all()
+    late = timeline.cut(track, 0.75, 0.5)
+    assert (late[:12000] == track[36000:]).all() and not late[12000:].any()
+    assert timeline.covers(HZ, 0.5, 0.5, 0.0, 1.0) and not timeline.covers(HZ, 0.5, 0.5, 1e-3, 1.0)
+    for wrong in ({"rate": 0.0}, {"rate": float("nan")}, {"offset_seconds": float("inf")}):
+        with pytest.raises(ValueError):
+            timeline.cut(track, 0.0, 0.5, **wrong)
+
+
+def test_decimation_keeps_time():
+    time = np.arange(2 * HZ) / HZ
+    low = decimate(np.sin(2 * np.pi * 3000 * time).astype(np.float32))
+    want = np.sin(2 * np.pi * 3000 * np.arange(len(low)) / 16000)
+    assert len(low) == 32000 and np.abs(low - want)[200:-200].max() < 1e-3
+    assert np.abs(decimate(np.sin(2 * np.pi * 9000 * time).astype(np.float32)))[200:-200].max() < 1e-3
+
+
+LINES = {
+    "late": (0.3, 1.0),
+    "early, between two samples": (-1.2345678, 1.0),
+    "25/24 speed-up": (0.5, 24 / 25),
+    "slowed from 25 to 23.976": (-0.4, 25.025 / 24),
+    "24 against 23.976": (0.2, 1.001),
+    "145 ppm of drift": (0.2, 1.000145),
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_planted_line_is_found(name):
+    offset, rate = LINES[name]
+    found = aligned(*pair(1, offset=offset, rate=rate))
+    (segment,) = found["segments"]
+    assert found["accepted"] and not found["pitch_corrected"] and found["confidence"] > 0.9
+    assert segment["rate"] == pytest.approx(rate, abs=0 if rate != 1.000145 else 1e-6)
+    for moment in (2.0, 25.0, 48.0):
+        heard = segment["offset_seconds"] + segment["rate"] * moment
+        assert heard == pytest.approx(offset + rate * moment, abs=1e-4)
+    assert segment["reference_start_seconds"] <= max(0, -offset / rate) + 0.01
+    assert segment["reference_end_seconds"] > 46
+
+
+def test_cut_and_insertion_are_found():
+    edits = [("insert", 30.0, 4.0), ("cut", 60.0, 5.0)]
+    found = aligned(*pair(3, 90, offset=0.1, edits=edits))
+    want = [(0.0, 30.0, 0.1), (30.0, 60.0, 4.1), (65.0, 90.0, -0.9)]
+    assert found["accepted"] and len(found["segments"]) == 3
+    for segment, (start, end, offset) in zip(found["segments"], want, strict=True):
+        assert segment["reference_start_seconds"] == pytest.approx(start, abs=0.5)
+        assert segment["reference_end_seconds"] == pytest.approx(end, abs=0.5)
+        assert segment["offset_seconds"] == pytest.approx(offset, abs=1e-3) and segment["rate"] == 1.0
+
+
+def test_pitch_kept_speed_up_is_recorded(tmp_path):
+    reference, track = pair(5, 60, offset=0.0)
+    write_flac(tmp_path / "a.flac", track * 0.5)
+    words = ["ffmpeg", "-v", "error", "-i", tmp_path / "a.flac", "-af", f"atempo={25 / 24}"]
+    subprocess.run([*words, tmp_path / "b.flac"], check=True)
+    found = aligned(reference, read_audio(tmp_path / "b.flac"))
+    assert found["accepted"] and found["pitch_corrected"] and found["rate"] == 24 / 25
+    assert found["offset_seconds"] == pytest.approx(0.0, abs=0.035)
+
+
+def test_another_mix_room_and_codec_are_no_obstacle(tmp_path):
+    reference, track = pair(6, 50, offset=0.25)
+    room = np.random.default_rng(1).standard_normal(2400) * np.exp(-np.arange(2400) / 600)
+    room[0] = 8.0
+    wet = np.fft.irfft(np.fft.rfft(track, 1 << 22) * np.fft.rfft(room, 1 << 22))[: len(track)]
+    squashed = np.tanh(3 * wet / np.abs(wet).max())
+    write_flac(tmp_path / "a.flac", 0.5 * squashed)
+    words = ["ffmpeg", "-v", "error", "-i", tmp_path / "a.flac", "-c:a", "aac", "-b:a", "64k"]
+    subprocess.run([*words, tmp_path / "b.m4a"], check=True)
+    found = aligned(reference, read_audio(tmp_path / "b.m4a"))
+    assert found["accepted"] and found["offset_seconds"] == pytest.approx(0.25, abs=1e-3)
+
+
+def refusals():
+    shared, other = bed(50, 7), bed(50, 8)
+    words = voice(50, 9, shared.std())
+    loop = np.tile(shared[10 * HZ : 18 * HZ], 7)[: len(shared)]
+    theme = other.copy()
+    theme[5 * HZ : 18 * HZ] = shared[2 * HZ : 15 * HZ]
+    return {
+        "another film": (shared, other, "no shared sound"),
+        "voices alone": (shared + words, voice(50, 10, 0.1), "no shared sound"),
+        "a loop of its own bed": (shared + words, loop + voice(50, 11, shared.std()), "ambiguous"),
+        "another film with the same theme": (shared, theme, "too little shared sound"),
+        "silence": (shared, 0 * shared, "silent"),
+        "too short": (shared, shared[:9600], "too short"),
+    }
+
+
+def test_what_cannot_be_trusted_is_refused():
+    for name, (reference, track, words) in refusals().items():
+        found = aligned(reference, track)
+        assert not found["accepted"] and words in found["reason"], (name, found["reason"])
+
+
+def test_unrelated_pairs_are_never_accepted():
+    beds = [bed(25, seed) + voice(25, seed, 0.03) for seed in range(20, 25)]
+    for i, reference in enumerate(beds):
+        for j, track in enumerate(beds):
+            assert aligned(reference, track)["accepted"] == (i == j)
+
+
+@pytest.fixture(scope="module")
+def real_pairs(shared):
+    """Return {(title, language): {shot: (English, dub)}} of the real shots."""
+    folder = shared / "media" / "dubs"
+    sound = {path.stem: read_audio(path) for path in sorted(folder.glob("*.mp4"))}
+    pairs = {}
+    for name, dub in sound.items():
+        title, shot, language = name.split("_")
+        if language != "en":
+            pairs.setdefault((title, language), {})[shot] = (sound[f"{title}_{shot}_en"], dub)
+    return pairs
+
+
+def test_real_dubs_meet_their_measured_lags(shared, real_pairs):
+    lags = json.loads((shared / "reference" / "dub_lags.json").read_text())
+    for (title, language), group in real_pairs.items():
+        found = shots.align(list(group.values()), SETTINGS)
+        assert found["accepted"], (title, language, found["reason"])
+        assert 1000 * found["offset_seconds"] == pytest.approx(lags[title][language], abs=1.0)
+        for shot, both in group.items():
+            alone = shots.align([both], SETTINGS)
+            off = abs(1000 * alone["offset_seconds"] - lags[title][language])
+            assert not alone["accepted"] or off < 1.0, (title, shot, language)
+            assert not (title == "80145138" and shot in ("114", "392") and alone["accepted"])
+
+
+def test_real_shots_of_different_titles_are_refused(real_pairs):
+    pairs = list(real_pairs.items())
+    for number, ((title, _), group) in enumerate(pairs):
+        (other, _), strangers = pairs[(number + 7) % len(pairs)]
+        if title == other:
+            continue
+        wrong = [(a[0], b[1]) for a, b in zip(group.values(), strangers.values(), strict=False)]
+        assert not shots.align(wrong, SETTINGS)["accepted"], (title, other)
+
+
+def command(folder, *words):
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)], cwd=folder, capture_output=True, text=True
+    )
+
+
+def test_command_line_writes_json_a_plot_and_a_passage_to_listen_to(tmp_path):
+    reference, track = pair(2, 40)
+    write_flac(tmp_path / "r.flac", reference * 0.5)
+    write_flac(tmp_path / "t.flac", track * 0.5)
+    files = ["--reference", "r.flac", "--track", "t.flac"]
+    done = command(tmp_path, "soundstage.align.estimate", *files, "--out", "o.json", "--plot", "o.png")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "o.json").read_text())
+    keys = {"accepted", "reason", "rate", "offset_seconds", "segments", "confidence", "control"}
+    assert keys | {"pitch_corrected", "version", "settings"} <= set(found)
+    assert (tmp_path / "o.png").stat().st_size > 10000
+    heard = ["--alignment", "o.json", "--out", "both.flac"]
+    assert command(tmp_path, "soundstage.align.listen", *files, *heard).returncode == 0
+    both, _ = read_flac(tmp_path / "both.flac")
+    assert both.shape == (20 * HZ, 2)
+    start, part = listen.passage(found, 20.0)
+    assert part["reference_start_seconds"] <= start <= part["reference_end_seconds"] - 19.99
+
+
+def test_unusable_input_ends_with_exit_code_2(tmp_path):
+    reference, _ = pair(2, 25)
+    write_flac(tmp_path / "r.flac", reference * 0.5)
+    (tmp_path / "text.mp4").write_text("no film\n" * 50)
+    samples = reference.copy()
+    samples[1000] = np.nan
+    soundfile.write(tmp_path / "nan.wav", samples, HZ, subtype="FLOAT")
+    out = ["--out", "o.json"]
+    for name, words in [
+        ("text.mp4", "cannot read media"),
+        ("absent.flac", "found nothing"),
+        ("nan.wav", "NaN"),
+        ("r.flac:a:3", "audio stream a:3"),
+    ]:
+        done = command(
+            tmp_path, "soundstage.align.estimate", "--reference", "r.flac", "--track", name, *out
+        )
+        assert done.returncode == 2 and words in done.stderr, (name, done.stderr)
+        assert "Traceback" not in done.stderr and not (tmp_path / "o.json").exists()
