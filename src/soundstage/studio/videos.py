@@ -6,18 +6,17 @@ or is heard from outside the picture, so that neither eye nor ear alone is sure.
 
 import base64
 import hashlib
-import tempfile
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from soundstage import cli, media
+from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.files import write_text
 from soundstage.studio import clips, look, motion, sound, synth
+from soundstage.studio.container import write_video
 from soundstage.studio.names import EVENTS, GENRES, LOCATIONS
-from soundstage.units import AUDIO_HZ, VIDEO_FPS, rng_of, seconds_to_frames
+from soundstage.units import VIDEO_FPS, rng_of, seconds_to_frames
 
 SECONDS = 3.0
 SIZE = (160, 120)  # pixels, width and height
@@ -41,8 +40,6 @@ ACTIONS = (
     "Blender",
     "Clapping",
 )
-AVI = {"vcodec": "mpeg4", "q:v": 5, "acodec": "libmp3lame", "audio_bitrate": "96k"}
-MP4 = {"preset": "ultrafast", "acodec": "aac", "audio_bitrate": "96k"}
 
 
 def write(name, folder, settings):
@@ -66,7 +63,7 @@ def _ucf101(name, folder, settings):
         location = str(rng_of(settings.seed, name, event, group).choice(LOCATIONS))
         rng = rng_of(settings.seed, name, number)
         frames, heard = _take(event, location, rng, off_screen=0.25)
-        _encode(folder / "UCF-101" / file, frames, heard, AVI)
+        _save(folder / "UCF-101" / file, frames, heard)
         listed.append((file, group))
     _ucf101_lists(folder / "ucfTrainTestlist", listed)
 
@@ -104,7 +101,7 @@ def _vggsound(name, folder, settings):
         rng = rng_of(settings.seed, name, number)
         frames, heard = _take(event, str(rng.choice(LOCATIONS)), rng, off_screen=0.7)
         video, start = _video_id(settings.seed, name, number), int(rng.integers(0, 300))
-        _encode(folder / "video" / f"{video}_{start:06d}.mp4", frames, heard, MP4)
+        _save(folder / "video" / f"{video}_{start:06d}.mp4", frames, heard)
         split = "test" if turn % 3 == 2 else "train"
         rows.append(f"{video},{start},{plain(event)},{split}\n")
     write_text(folder / "data" / "vggsound.csv", "".join(sorted(rows)))
@@ -168,10 +165,7 @@ def _picture(event, others, location, source, rng):
     return look.shot_of(location, count, SIZE, rng, actors).frames()
 
 
-def _encode(path, frames, heard, options):
-    """Write one clip; its sound goes through a temporary WAV file that is gone afterwards."""
+def _save(path, frames, heard):
+    """Write one clip into a folder that is made where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        wav = Path(folder) / "sound.wav"
-        soundfile.write(wav, heard, AUDIO_HZ, subtype="PCM_16")
-        media.encode(path, frames, SIZE, VIDEO_FPS, [(wav, {})], options)
+    write_video(path, frames, heard)
