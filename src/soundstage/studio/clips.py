@@ -112,7 +112,7 @@ def pitch(label, fold, rng):
     note = _note(number, hz, float(rng.uniform(0.7, 1.8)))
     clip = sound.silence(2.0)
     synth.place(clip, note, synth.samples(rng.uniform(0, 0.3)))
-    return (label,), worn(backed(synth.level(clip), rng, 0, 18), rng)
+    return (label,), worn(backed(synth.level(clip), rng, -8, 6), rng, 4.0)
 
 
 def _note(number, hz, seconds):
