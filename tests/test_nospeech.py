@@ -43,7 +43,7 @@ def write(path, samples, rate=48000, **options):
 
 def whole(separator, audio, output="subtract", rate=48000):
     """The estimate of demucs over the whole track at once."""
-    return estimate(audio[None], rate, separator, output)[0]
+    return estimate(audio[None], rate, separator, Settings(output=output))[0]
 
 
 # --- the shipped package ---
@@ -257,26 +257,35 @@ def test_unusable_tracks_are_named_and_leave_nothing(tmp_path, separator):
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_a_stereo_model_and_its_other_stems(scene):
-    """Any separator with vocals will do: here one that calls the left half-wave vocals."""
+class Rectifier(torch.nn.Module):
+    """A model that calls the positive half-waves vocals."""
 
-    class Model:
-        sources = ["drums", "vocals", "other"]
-        segment = 5
+    sources = ["drums", "vocals", "other"]
+    segment, samplerate = 5, 48000
 
-    class Stereo:
-        model, samplerate, audio_channels = Model(), 48000, 2
+    def __init__(self, channels):
+        super().__init__()
+        self.audio_channels = channels
 
-        def separate_tensor(self, audio, rate):
-            assert audio.shape[0] == 2 and rate == 48000
-            vocals = audio.clamp(min=0)
-            return audio, {"drums": audio - vocals, "vocals": vocals, "other": 0 * audio}
+    @property
+    def model(self):
+        return self
 
-    audio = (scene[0] + scene[1])[None, :48000]
-    speech = estimate(audio, 48000, Stereo(), "subtract")
-    rest = estimate(audio, 48000, Stereo(), "stem")
-    assert speech.shape == rest.shape == audio.shape
-    assert np.allclose(speech + rest, audio, atol=1e-6)
+    def forward(self, audio):
+        assert audio.shape[1] == self.audio_channels
+        vocals = audio.clamp(min=0)
+        return torch.stack([audio - vocals, vocals, 0 * audio], 1)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("model_channels", [1, 2])
+def test_any_separator_with_vocals_will_do(scene, channels, model_channels):
+    audio = np.stack([scene[0] + scene[1], scene[1]])[:channels, 48000 : 48000 * 3]
+    model = Rectifier(model_channels)
+    speech = estimate(audio, 48000, model, Settings())
+    rest = estimate(audio, 48000, model, Settings(output="stem"))
+    np.testing.assert_allclose(speech, audio.clip(0), atol=1e-6)
+    np.testing.assert_allclose(speech + rest, audio, atol=1e-6)
 
 
 def test_command_line(tmp_path, scene):
@@ -295,19 +304,6 @@ def test_command_line(tmp_path, scene):
 def test_memory_does_not_grow_with_length(tmp_path):
     """Ten minutes need hardly more than one: two hours of samples alone would be 1.4 GB."""
 
-    class Model:
-        sources = ["speech", "rest"]
-        segment = 5
-
-    class Halver:
-        model, samplerate, audio_channels = Model(), 48000, 1
-
-        def separate_tensor(self, audio, rate):
-            return audio, {"speech": audio / 2, "rest": audio / 2}
-
-        def update_parameter(self, callback):
-            pass
-
     path = tmp_path / "long.flac"
     with soundfile.SoundFile(path, "w", 48000, 1, "PCM_16", format="FLAC") as target:
         for _ in range(20):
@@ -315,7 +311,7 @@ def test_memory_does_not_grow_with_length(tmp_path):
     settings = Settings(chunk_seconds=30.0)
     peaks = []
     with soundfile.SoundFile(path) as source:
-        for piece in separated(source, Halver(), settings):
+        for piece in separated(source, Rectifier(1), settings):
             assert piece.dtype == np.float32
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     assert len(peaks) > 15
@@ -342,7 +338,7 @@ def test_faded_chunks_of_one_signal_are_that_signal():
     signal = np.random.default_rng(0).standard_normal((1, 48000 * 31)).astype(np.float32)
     chunks = plan(signal.shape[1], Grid.of(5, 0.25, 24000, 48000), 10.0, 48000)
     pieces = list(joined(chunks, (signal[:, c.start : c.blend] for c in chunks)))
-    assert len(pieces) == 3
+    assert len(pieces) > 2
     np.testing.assert_allclose(np.concatenate(pieces, 1), signal, atol=1e-6)
 
 

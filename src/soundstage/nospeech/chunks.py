@@ -58,9 +58,7 @@ def plan(total, grid, chunk_seconds, sample_rate_hz):
         stop = min(total, math.floor((number + 1) * strides * grid.stride))
         blend = min(total, stop + fade)
         read_start = max(0, math.floor((number * strides - before) * grid.stride))
-        result.append(
-            Chunk(number, start, stop, blend, read_start, min(total, blend + margin))
-        )
+        result.append(Chunk(number, start, stop, blend, read_start, min(total, blend + margin)))
         start = stop
     return result
 

@@ -39,9 +39,7 @@ def _demucs(name, folder, settings):
     from demucs.api import Separator
 
     try:
-        return Separator(
-            model=name, repo=folder, device="cpu", shifts=settings.shifts, overlap=settings.overlap
-        )
+        return Separator(model=name, repo=folder, device="cpu", shifts=settings.shifts, overlap=settings.overlap)
     except (RuntimeError, KeyError, TypeError) as error:
         raise UserError(f"demucs cannot open the separator ({error})", folder or name) from None
 
@@ -118,8 +116,7 @@ def check_sums(files, expected):
         found = sha256(path)
         if found not in expected:
             raise UserError(
-                f"expected a separator with SHA-256 {' or '.join(expected)}, found {found}; "
-                "it was not opened",
+                f"expected a separator with SHA-256 {' or '.join(expected)}, found {found}; it was not opened",
                 path,
                 "fetch the weights again, or, if you trust them, set nospeech.separator_sha256",
             )

@@ -19,7 +19,7 @@ EQUALISER_DB = 5.0  # spread of the random equaliser
 SPEED = (0.85, 1.18)  # range of the change of speed and pitch
 LEVEL_DB = 6.0  # range, either way, of the change of level of speech against the bed
 CODED = (0.02, 0.12)  # range of a codec's error relative to each spectral bin
-SPEECH_FREE, SPEECH_ONLY, SAME_SCENE, SPED, CODED_SHARE = 0.2, 0.05, 0.3, 0.5, 0.4
+SPEECH_FREE, SPEECH_ONLY, SAME_SCENE, SPED, CODED_SHARE = 0.1, 0.03, 0.3, 0.5, 0.4
 
 
 def scenes(count, sample_rate_hz, seed, pool):

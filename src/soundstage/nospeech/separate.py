@@ -7,8 +7,10 @@ With `output: subtract` the result is the input minus the estimated speech, brou
 input's rate: what lies above the band of the separator stays as it was.
 """
 
+import math
 import random
 import time
+from fractions import Fraction
 
 import numpy as np
 import soundfile
@@ -22,6 +24,7 @@ from soundstage.nospeech.settings import Settings
 from soundstage.units import samples_to_seconds, seed_of
 
 SAY_EVERY_SECONDS = 5.0
+TYPICAL_RMS = np.float32(0.1)  # of a film's track, full scale 1
 SILENCE = 1e-4  # peak below which there is nothing to separate: 3 steps of 16 bits
 
 
@@ -49,9 +52,7 @@ def separate_file(audio, out, settings, separator=None):
         _one_thread()
         with (
             atomic(out) as temporary,
-            soundfile.SoundFile(
-                temporary, "w", source.samplerate, source.channels, "PCM_16", format="FLAC"
-            ) as target,
+            soundfile.SoundFile(temporary, "w", source.samplerate, source.channels, "PCM_16", format="FLAC") as target,
         ):
             clipped = 0
             for piece in separated(source, separator, settings):
@@ -66,21 +67,18 @@ def separated(source, separator, settings):
     source: an open `soundfile.SoundFile`. The pieces have, together, exactly its sample count.
     """
     rate, total = source.samplerate, source.frames
-    model = separator.model
-    seconds = getattr(model, "max_allowed_segment", None) or model.segment
-    seconds = seconds if np.isfinite(float(seconds)) else min(m.segment for m in model.models)
-    grid = Grid.of(seconds, settings.overlap, separator.samplerate, rate)
+    grid = Grid.of(_segment_seconds(separator), settings.overlap, separator.samplerate, rate)
     chunks = plan(total, grid, settings.chunk_seconds, rate)
-    watch = _watch(separator, total, rate)
+    watch = _Watch(total, rate, separator.samplerate)
     inputs = {}
 
     def estimates():
         for chunk in chunks:
-            watch(chunk)
+            watch.start = chunk.read_start
             audio = _read(source, chunk.read_start, chunk.read_stop)
             inputs[chunk.number] = audio[:, chunk.start - chunk.read_start :]
             random.seed(seed_of("nospeech", settings.seed, chunk.number))
-            found = estimate(audio, rate, separator, settings.output)
+            found = estimate(audio, rate, separator, settings, watch)
             yield found[:, chunk.start - chunk.read_start : chunk.blend - chunk.read_start]
 
     for chunk, piece in zip(chunks, joined(chunks, estimates()), strict=True):
@@ -89,38 +87,60 @@ def separated(source, separator, settings):
     say(f"nospeech: {samples_to_seconds(total, rate):.0f} s of audio done")
 
 
-def estimate(audio, sample_rate_hz, separator, output):
-    """Return speech ("subtract") or all the rest ("stem") in `audio`, at its own rate.
+def estimate(audio, sample_rate_hz, separator, settings, callback=None):
+    """Return speech (output: subtract) or all the rest (output: stem) in `audio`, at its own rate.
 
     audio: float32 (channels, samples), finite. The result has its shape. Silence gives silence.
     A separator for one channel sees each channel by itself; one for two sees a mono track twice.
+    callback: called by demucs when it starts and ends a segment.
     """
     if np.abs(audio).max(initial=0.0) < SILENCE:
-        return np.zeros_like(audio) if output == "subtract" else audio.copy()
+        return np.zeros_like(audio) if settings.output == "subtract" else audio.copy()
+
+    def stem(channels):
+        return _stem(channels, sample_rate_hz, separator, settings, callback)
+
     if separator.audio_channels == 1:
-        return np.concatenate([_stem(row[None], sample_rate_hz, separator, output) for row in audio])
+        return np.concatenate([stem(row[None]) for row in audio])
     wide = np.broadcast_to(audio, (separator.audio_channels, audio.shape[1]))
-    found = _stem(wide, sample_rate_hz, separator, output)
-    return found if len(audio) == len(found) else found.mean(0, keepdims=True)
+    return stem(wide) if len(audio) == len(wide) else stem(wide).mean(0, keepdims=True)
 
 
-def _stem(audio, sample_rate_hz, separator, output):
-    """Return the stem that `output` asks for of audio that has the separator's channels."""
+def _stem(audio, sample_rate_hz, separator, settings, callback):
+    """Return the asked stem of audio (channels, samples) that has the separator's channels.
+
+    `Separator.separate_tensor` would shift and scale by the mean and spread of what it is given,
+    which differ from chunk to chunk; the function below it is given one scale for all.
+    """
     import torch
+    from demucs.apply import apply_model
     from julius import resample_frac
 
-    # demucs adds the mean of its input to every stem; without one, nothing is added.
-    level = audio.mean(dtype=np.float64).astype(np.float32)
-    _, stems = separator.separate_tensor(torch.from_numpy(audio - level), sample_rate_hz)
-    speech = speech_stem(separator)
-    if output == "subtract":
-        found, level = stems[speech], np.float32(0)
-    else:
-        found = sum(stem for name, stem in stems.items() if name != speech)
-    found = resample_frac(
-        found, separator.samplerate, sample_rate_hz, output_length=audio.shape[1]
-    )
-    return found.numpy() + level
+    count = audio.shape[1]
+    # whole steps of both rates, or the way back from a lower rate would fall short of the end
+    step = sample_rate_hz // math.gcd(sample_rate_hz, separator.samplerate)
+    scaled = torch.from_numpy(np.pad(audio / TYPICAL_RMS, ((0, 0), (0, -count % step))))
+    stems = apply_model(
+        separator.model,
+        resample_frac(scaled, sample_rate_hz, separator.samplerate)[None],
+        shifts=settings.shifts,
+        overlap=settings.overlap,
+        device="cpu",
+        callback=callback,
+    )[0]
+    chosen = [
+        number
+        for number, name in enumerate(separator.model.sources)
+        if (name == speech_stem(separator)) == (settings.output == "subtract")
+    ]
+    found = resample_frac(stems[chosen].sum(0), separator.samplerate, sample_rate_hz)
+    return found.numpy()[:, :count] * TYPICAL_RMS
+
+
+def _segment_seconds(separator):
+    """Return the longest segment, in seconds, on which the model or one of its bag works."""
+    models = getattr(separator.model, "models", [separator.model])
+    return max(Fraction(model.segment) for model in models)
 
 
 def _opened(audio):
@@ -161,21 +181,23 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
-def _watch(separator, total, sample_rate_hz):
-    """Have demucs report finished segments as seconds of audio; returns what starts a chunk."""
-    state = {"start": 0, "last": time.monotonic()}
-    seconds = samples_to_seconds(total, sample_rate_hz)
+class _Watch:
+    """Says how many seconds of audio are done when demucs has finished a segment."""
 
-    def finished(event):
+    def __init__(self, total, sample_rate_hz, model_hz):
+        self.start = 0  # sample at which the chunk that is being separated was read
+        self.seconds = samples_to_seconds(total, sample_rate_hz)
+        self.sample_rate_hz = sample_rate_hz
+        self.model_hz = model_hz
+        self.last = time.monotonic()
+
+    def __call__(self, event):
         now = time.monotonic()
-        if event["state"] == "end" and now - state["last"] >= SAY_EVERY_SECONDS:
-            state["last"] = now
-            inside = event["segment_offset"] / separator.samplerate
-            done = min(seconds, samples_to_seconds(state["start"], sample_rate_hz) + inside)
-            say(f"nospeech: {done:.0f} of {seconds:.0f} s of audio")
-
-    separator.update_parameter(callback=finished)
-    return lambda chunk: state.update(start=chunk.read_start)
+        if event["state"] == "end" and now - self.last >= SAY_EVERY_SECONDS:
+            self.last = now
+            done = samples_to_seconds(self.start, self.sample_rate_hz)
+            done = min(self.seconds, done + event["segment_offset"] / self.model_hz)
+            say(f"nospeech: {done:.0f} of {self.seconds:.0f} s of audio")
 
 
 if __name__ == "__main__":

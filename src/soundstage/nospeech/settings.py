@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from soundstage.errors import UserError
 
-SHIPPED_SHA256 = "1cb483421fac030ecafa08b2c51db1a225a94e6eb831b74ec97e9d53e1c5a571"
+SHIPPED_SHA256 = "5db41056936f4e6b50d4efc1a2a1c7a7cb8f73f9ccb67921c6a3ef6574cffc6c"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
 HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -43,15 +43,11 @@ class Settings:
                 "sha256sum FILE prints it",
             )
         if self.output not in ("subtract", "stem"):
-            raise UserError(
-                f"expected subtract or stem, found {self.output!r}", "nospeech.output"
-            )
+            raise UserError(f"expected subtract or stem, found {self.output!r}", "nospeech.output")
         if self.shifts < 0 or not 0 <= self.overlap < 1:
             raise UserError(
                 f"expected shifts >= 0 and 0 <= overlap < 1, found {self.shifts} and {self.overlap}",
                 "nospeech.shifts, nospeech.overlap",
             )
         if not self.chunk_seconds >= 10:
-            raise UserError(
-                f"expected 10 s or more, found {self.chunk_seconds}", "nospeech.chunk_seconds"
-            )
+            raise UserError(f"expected 10 s or more, found {self.chunk_seconds}", "nospeech.chunk_seconds")

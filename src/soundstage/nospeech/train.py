@@ -1,6 +1,7 @@
 """Train the studio's separator: a small HTDemucs for two stems, speech and rest.
 
     python -m soundstage.nospeech.train --out work/separator [--settings JSON_OR_FILE]
+        [--start-from OTHER/checkpoint.pt]
 
 Learns from scenes made for that alone (voices and lines of the pool `separator`), logs to
 OUT/metrics.jsonl how many dB of SI-SDR it gains on scenes with other voices, keeps OUT/checkpoint.pt
@@ -47,6 +48,7 @@ class Training:
     segment_seconds: float = 5.0  # piece on which the model works when it is used
     channels: int = 16  # of the first layer of the spectral branch
     channels_time: int = 8  # of the first layer of the waveform branch
+    dilated: bool = True  # dilated convolutions over time in the encoder: context of 0.2 s
     checkpoint_seconds: float = 60.0  # time between two checkpoints
     valid_steps: int = 1500  # steps between two validations
 
@@ -57,10 +59,13 @@ def main():
 
     arguments = parser(__doc__)
     arguments.add_argument("--out", required=True, help="folder for checkpoint, log and package")
+    arguments.add_argument(
+        "--start-from", help="checkpoint of another run, whose averaged weights are the first ones"
+    )
     add_settings(arguments, Training)
     values = arguments.parse_args()
     torch.set_num_threads(1)
-    checkpoint = train(Path(values.out), values.settings)
+    checkpoint = train(Path(values.out), values.settings, values.start_from)
     model = averaged_model(checkpoint)
     path, digest = write(model, Path(values.out) / "separator", checkpoint["step"])
     print(f"{digest}  {path}")
@@ -70,9 +75,8 @@ def small_model(settings):
     """Return an untrained HTDemucs with the stems speech and rest for mono at its own rate.
 
     The spectral branch sees and estimates magnitudes, and the phase is the mixture's: with few
-    steps that is learned far sooner than complex spectra. Context in the encoder (3 x 3) takes the
-    place of dilated convolutions, which are slow on a CPU for what they bring here. No rescaling
-    of the first weights: it keeps so small a model at silence for hundreds of steps.
+    steps that is learned far sooner than complex spectra. The encoder's convolutions are 3 x 3. No
+    rescaling of the first weights: it keeps so small a model at silence for hundreds of steps.
     """
     return HTDemucs(
         sources=list(STEMS),
@@ -87,7 +91,8 @@ def small_model(settings):
         wiener_iters=-1,
         end_iters=-1,
         t_layers=0,
-        dconv_mode=0,
+        dconv_mode=int(settings.dilated),
+        dconv_init=1e-2,
         context_enc=1,
         norm_starts=1,
         norm_groups=2,
@@ -95,20 +100,21 @@ def small_model(settings):
     )
 
 
-def train(folder, settings):
+def train(folder, settings, start_from=None):
     """Train to the last step, continuing a checkpoint in `folder`; return the last checkpoint.
 
-    Every example depends on the seed and the step alone, so a run that was stopped and continued
+    start_from: checkpoint of another run (path) whose averaged weights are taken over by name; what
+    the model has beyond them starts at random, and its residual branches close to nothing. Every example depends on the seed and the step alone, so a run that was stopped and continued
     ends with the weights of one that was not. UserError when the checkpoint has other settings.
     """
     torch.manual_seed(seed_of("separator weights", settings.seed))
     model = small_model(settings).train()
+    if start_from is not None:
+        model.load_state_dict(read_checkpoint(start_from)["average"], strict=False)
     average = {key: value.clone() for key, value in model.state_dict().items()}
     optimiser = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
     first = _restore(folder / "checkpoint.pt", settings, model, average, optimiser)
-    speech, bed = material.scenes(
-        settings.scenes, settings.sample_rate_hz, settings.seed, "separator"
-    )
+    speech, bed = material.scenes(settings.scenes, settings.sample_rate_hz, settings.seed, "separator")
     valid = material.scenes(VALID_SCENES, settings.sample_rate_hz, settings.seed, VALID_POOL)
     start = saved = time.monotonic()
     for step in range(first, settings.steps):
@@ -137,10 +143,7 @@ def loss_of(estimates, speech, bed):
     estimates (batch, 2, 1, samples), speech and bed (batch, samples), of mixtures with RMS 1. The
     error of speech is also the error of mixture minus speech, so this is the ratio that counts.
     """
-    errors = [
-        (estimates[:, number, 0] - target).pow(2).mean(-1)
-        for number, target in enumerate((speech, bed))
-    ]
+    errors = [(estimates[:, number, 0] - target).pow(2).mean(-1) for number, target in enumerate((speech, bed))]
     first, second = (torch.log10(error + FLOOR).mean() for error in errors)
     return first + REST_WEIGHT * second
 
