@@ -14,7 +14,7 @@ class Settings:
     detector: str = "content"  # PySceneDetect's detector of cuts: "content" or "adaptive"
     cut_threshold: float = 27.0  # the detector's threshold (its own scale; adaptive: about 3)
     min_shot_seconds: float = 0.6  # shots shorter than this are joined to their neighbour, seconds
-    edge_margin_seconds: float = 0.3  # kept clear of places where a dub was cut or added to, seconds
+    edge_margin_seconds: float = 0.5  # kept clear of places where a dub was cut or added to, seconds
     require_dub: bool = False  # drop windows that no accepted dub covers
     black_level: float = 10.0  # mean brightness of a black picture, 0 to 255
     static_change: float = 0.02  # mean change from frame to frame of a still picture, 0 to 255

@@ -14,7 +14,8 @@ from soundstage.units import VIDEO_FPS, frames_to_seconds, seconds_to_frames
 def candidates(shots, settings):
     """Return the list of dicts shot, first_frame, last_frame (one past), fits of a film's windows.
 
-    A shot shorter than a window gives one entry that does not fit: the shot itself.
+    The windows sit in the middle of their shot, clear of its cuts as far as its length allows. A
+    shot shorter than a window gives one entry that does not fit: the shot itself.
     """
     length = seconds_to_frames(settings.window_seconds)
     hop = max(1, seconds_to_frames(settings.hop_seconds))
@@ -22,6 +23,8 @@ def candidates(shots, settings):
     for shot, (start, end) in enumerate(shots):
         if end - start < length:
             found.append(_candidate(shot, start, end, False))
+            continue
+        start += (end - start - length) % hop // 2
         found += [
             _candidate(shot, first, first + length, True)
             for first in range(start, end - length + 1, hop)
