@@ -315,6 +315,22 @@ def make_video(path, seconds, audio_hz=None, frames_per_second=25):
     return path
 
 
+def test_sound_is_that_of_ffmpeg(tmp_path):
+    path = make_video(tmp_path / "-a;b.avi", 1, audio_hz=440)
+    late = tmp_path / "late.mkv"
+    command = ["ffmpeg", "-v", "error", "-i", f"file:{path}", "-itsoffset", "0.5", "-i"]
+    command += [f"file:{path}", "-map", "0:v", "-map", "1:a", "-c:v", "mpeg4", "-c:a", "flac", f"file:{late}"]
+    subprocess.run(command, check=True)
+    stereo = 0.1 * np.random.default_rng(0).normal(size=(44100, 2))
+    soundfile.write(tmp_path / "stereo.wav", stereo, 44100)
+    for file in (path, late, tmp_path / "stereo.wav"):
+        found, expected = decode.read_sound(file), media.read_audio(file)
+        assert len(found) == len(expected) and np.abs(found - expected).max() < 1e-6, file
+    picture, sound = (float(stream["start_time"]) for stream in media.probe(late)["streams"])
+    first = np.flatnonzero(decode.read_sound(late))[0]
+    assert sound - picture > 0.4 and first == pytest.approx(48000 * (sound - picture), abs=50)
+
+
 def test_pictures_are_spread_over_each_window(tmp_path):
     path = make_video(tmp_path / "- a video; (1).avi", 5, frames_per_second=24)
     windows = decode.picture_windows(path, INPUTS)
@@ -339,7 +355,7 @@ def test_prepare_counts_and_names_what_is_odd(tmp_path):
     found = prepare.decode_all(benchmark, "tones", "music", INPUTS, Settings())
     reasons = {row["clip"].split("/")[1][:3]: row["reason"] for row in found.about["dropped"]}
     assert set(reasons) == {"0-0", "1-0", "1-1"} and reasons["0-0"] == "missing file"
-    assert "0 bytes" in reasons["1-1"] and "cannot read media" in reasons["1-0"]
+    assert "0 bytes" in reasons["1-1"] and "cannot read the sound" in reasons["1-0"]
     assert [row["clip"] for row in found.about["flagged"]] == ["fold02/2-0 (a).wav"]
     assert "silent" in found.about["flagged"][0]["reason"]
     assert len(found.clips) == 21 and found.log_mel.shape == (21, 1, 64, 96)
