@@ -92,16 +92,16 @@ def talk(fold, rng, seconds, language=None, manner="neutral"):
 def scenes(label, fold, rng):
     """A location's ambience behind events, music or talk that belong to no place."""
     clip = sound.ambience(label, 3.0, rng)
-    for _ in range(int(rng.integers(2, 5))):
+    for _ in range(int(rng.integers(2, 4))):
         kind = int(rng.integers(3))
         if kind == 0:
             other = sound.event(str(rng.choice(EVENTS[1:])), float(rng.uniform(1, 3)), rng)
         elif kind == 1:
-            other = sound.music(str(rng.choice(GENRES)), 3.0, rng)
+            other = sound.music(str(rng.choice(GENRES)), 2.0, rng)
         else:
             other = talk(fold, rng, float(rng.uniform(1, 3)))
         start = int(rng.integers(0, len(clip) - len(other) + 1))
-        synth.place(clip, other, start, 10 ** (rng.uniform(0, 9) / 20))
+        synth.place(clip, other, start, 10 ** (rng.uniform(4, 13) / 20))
     return (label,), worn(clip, rng, 5.0)
 
 
@@ -130,8 +130,8 @@ def _note(number, hz, seconds):
 
 def genre(label, fold, rng):
     """Three seconds from within a piece, under talk, an event or an ambience."""
-    start = synth.samples(rng.uniform(0, 3))
-    clip = sound.music(label, 6.0, rng)[start : start + synth.samples(3.0)]
+    start = synth.samples(rng.uniform(0, 1.5))
+    clip = sound.music(label, 4.5, rng)[start : start + synth.samples(3.0)]
     kind = int(rng.integers(3))
     if kind == 0:
         other = talk(fold, rng, 2.0)
@@ -159,12 +159,11 @@ def speakers(label, fold, rng):
 
 def words(label, fold, rng):
     """One English word, by one of many voices, over an ambience."""
-    manner_name = str(rng.choice(("neutral", "neutral", "excited", "angry")))
-    said = speech.say(label, "en", fold_voice(fold, rng), manner_name, rng.uniform(0.85, 1.3))
+    said = speech.say(label, "en", fold_voice(fold, rng), "neutral", rng.uniform(0.9, 1.2))
     said = synth.level(said[: synth.samples(1.0)])
     clip = sound.silence(1.0)
     synth.place(clip, said, int(rng.integers(0, len(clip) - len(said) + 1)))
-    return (label,), worn(backed(clip, rng, 3, 20), rng)
+    return (label,), worn(backed(clip, rng, 12, 30), rng, 2.0)
 
 
 def language(label, fold, rng):
