@@ -1,7 +1,7 @@
 # Stage 2, align: where in a dub each moment of the film is heard, or why nobody can say.
 #
 # needs   work/films/{film}/
-# makes   work/align/{film}/{language}.json and a picture of the evidence beside it
+# makes   work/align/{film}/{language}.json; `--plot` of the command draws the evidence
 # costs   about 2 s a track of 90 s
 
 

@@ -27,7 +27,7 @@ rule prepare_inputs:
         mem_mb=3000,
         runtime="1h",
     params:
-        settings=settings("model"),
+        settings=settings("model", only=("inputs",)),
         recipe=recipe("pretrain.prepare"),
     shell:
         r"""

@@ -24,8 +24,8 @@ rule prepare_benchmark:
         runtime="4h",
     params:
         group=lambda wildcards: config["evaluate"]["benchmarks"][wildcards.benchmark]["group"],
-        model=settings("model"),
-        settings=settings("evaluate", leave_out=("benchmarks", "folders")),
+        model=settings("model", only=("inputs",)),
+        settings=settings("evaluate", only=("validation_percent", "silence_db")),
         recipe=recipe("evaluate.prepare"),
     shell:
         r"""

@@ -82,12 +82,17 @@ wildcard_constraints:
     folder=any_of(FOLDERS),
 
 
-def settings(section, leave_out=(), **more):
+def settings(section, only=None, leave_out=(), **more):
     """Return a params function that gives a section of the configuration as canonical JSON.
 
-    A function, because Snakemake would take the braces of a plain string for wildcards.
+    A function, because Snakemake would take the braces of a plain string for wildcards. `only`
+    names the keys that a rule reads, so that others do not rerun it.
     """
-    kept = {key: value for key, value in config[section].items() if key not in leave_out}
+    kept = {
+        key: value
+        for key, value in config[section].items()
+        if key in (only or config[section]) and key not in leave_out
+    }
     return lambda wildcards: dumps({**kept, **more})
 
 

@@ -42,7 +42,7 @@ def clip_row(film, clips, index):
     kept = clips[clips["kept"]]
     row = {"film": film, "windows": len(clips), "kept": len(kept)}
     row["kept_with_dub"] = int(kept["has_dub"].sum())
-    row["shard_megabytes"] = round(sum(shard["bytes"] for shard in index["shards"]) / 1e6, 3)
+    row["shard_megabytes"] = round(index["bytes"] / 1e6, 3)
     return row | {f"dropped: {reason}": count for reason, count in sorted(dropped.items())}
 
 
