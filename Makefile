@@ -19,12 +19,12 @@ test: setup ## run the whole test suite
 
 lint: setup ## every style check
 	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/snakefmt --check Snakefile workflow
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
 format: setup ## put code into the project's style
 	$(BIN)/ruff check --fix src tests benchmarks
-	$(BIN)/snakefmt Snakefile workflow
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt Snakefile workflow
 
 studio_models: setup ## train the small separator anew (an hour)
 	$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) studio_models

@@ -184,7 +184,9 @@ def config_of(films, tracks="studio"):
 def test_tables_are_read_with_paths_relative_to_them(tmp_path):
     films = table(tmp_path, "films.tsv", "film | path | original_language\na-1 | media/a b.mkv | en\n")
     tracks = table(
-        tmp_path, "tracks.tsv", "film | language | path | stream\na-1 | en | media/a b.mkv | 0\na-1 | fr | /x/f.m4a | 0\n"
+        tmp_path,
+        "tracks.tsv",
+        "film | language | path | stream\na-1 | en | media/a b.mkv | 0\na-1 | fr | /x/f.m4a | 0\n",
     )
     rows = configuration.read_films(config_of(films))
     assert rows[0]["path"] == str(tmp_path / "media/a b.mkv")

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, f"{workflow.basedir}/src")
+sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from soundstage import config as configuration
 from soundstage.errors import UserError
@@ -18,7 +18,7 @@ from soundstage.settings import dumps
 
 # Rules run the code beside this workflow with the Python that runs Snakemake, so that nothing need
 # be activated; with --sdm conda each rule's own environment gives the Python instead.
-exports = f"export PYTHONPATH={shlex.quote(workflow.basedir + '/src')}; "
+exports = f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir, 'src')))}; "
 if "conda" not in {str(method) for method in workflow.deployment_settings.deployment_method}:
     exports += f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
 shell.prefix(exports)
@@ -26,7 +26,9 @@ shell.prefix(exports)
 
 def load_tables():
     """Return (rows of films, rows of tracks) of a configuration that has passed every check."""
-    schema = yaml.safe_load(Path(f"{workflow.basedir}/workflow/schemas/config.schema.yaml").read_text())
+    schema = yaml.safe_load(
+        Path(f"{workflow.basedir}/workflow/schemas/config.schema.yaml").read_text()
+    )
     try:
         configuration.drop_removed(config)
         configuration.check(config, schema)
