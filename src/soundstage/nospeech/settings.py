@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from soundstage.errors import UserError
 
-SHIPPED_SHA256 = "5db41056936f4e6b50d4efc1a2a1c7a7cb8f73f9ccb67921c6a3ef6574cffc6c"
+SHIPPED_SHA256 = "6a47fdc27a195aed53e797b4da6298b823d88a8883109f39645c6364f36a6361"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
 HEX = re.compile(r"[0-9a-f]{64}")
 

@@ -37,7 +37,7 @@ class Training:
     """How the studio's separator is trained; every field with its unit."""
 
     seed: int = 0  # names the scenes, the first weights and every example
-    steps: int = 9000  # optimiser steps
+    steps: int = 12000  # optimiser steps
     batch: int = 2  # examples per step
     excerpt_seconds: float = 2.0  # length of an example
     scenes: int = 160  # scenes of 30 s rendered at the start
@@ -59,9 +59,7 @@ def main():
 
     arguments = parser(__doc__)
     arguments.add_argument("--out", required=True, help="folder for checkpoint, log and package")
-    arguments.add_argument(
-        "--start-from", help="checkpoint of another run, whose averaged weights are the first ones"
-    )
+    arguments.add_argument("--start-from", help="checkpoint of another run, whose averaged weights are the first ones")
     add_settings(arguments, Training)
     values = arguments.parse_args()
     torch.set_num_threads(1)
@@ -104,7 +102,9 @@ def train(folder, settings, start_from=None):
     """Train to the last step, continuing a checkpoint in `folder`; return the last checkpoint.
 
     start_from: checkpoint of another run (path) whose averaged weights are taken over by name; what
-    the model has beyond them starts at random, and its residual branches close to nothing. Every example depends on the seed and the step alone, so a run that was stopped and continued
+    the model has beyond them starts at random, and its residual branches close to nothing.
+
+    Every example depends on the seed and the step alone, so a run that was stopped and continued
     ends with the weights of one that was not. UserError when the checkpoint has other settings.
     """
     torch.manual_seed(seed_of("separator weights", settings.seed))
