@@ -12,7 +12,8 @@ import torch
 
 from soundstage.errors import UserError
 from soundstage.files import sha256
-from soundstage.nospeech import load, material, measure, package, train
+from soundstage.media import flac_samples, write_empty_flac
+from soundstage.nospeech import load, material, measure, package, separate, train
 from soundstage.nospeech.chunks import Grid, joined, plan
 from soundstage.nospeech.sdr import si_sdr_db
 from soundstage.nospeech.separate import estimate, separate_file, separated
@@ -253,6 +254,14 @@ def test_silence_stays_silence(tmp_path, separator):
     write(tmp_path / "in.flac", np.zeros(48000 * 2))
     separate_file(tmp_path / "in.flac", tmp_path / "out.flac", Settings(), separator)
     assert not soundfile.read(tmp_path / "out.flac")[0].any()
+
+
+def test_a_dropped_track_stays_without_samples(tmp_path, monkeypatch):
+    write_empty_flac(tmp_path / "in.flac")
+    flags = ["--audio", str(tmp_path / "in.flac"), "--out", str(tmp_path / "out.flac")]
+    monkeypatch.setattr(sys, "argv", ["separate", *flags])
+    separate.main()
+    assert flac_samples(tmp_path / "out.flac") == 0
 
 
 def test_unusable_tracks_are_named_and_leave_nothing(tmp_path, separator):

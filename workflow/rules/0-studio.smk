@@ -100,10 +100,11 @@ rule studio_models:
         mem_mb=6000,
         runtime="3h",
     params:
+        folder="work/studio/models",  # with the checkpoint, from which a killed training goes on
         recipe=recipe("nospeech.train"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.nospeech.train \
-            --out-folder {output:q}
+            --out {params.folder:q}
         """

@@ -18,6 +18,7 @@ import soundfile
 from soundstage.cli import add_settings, parser, run, say
 from soundstage.errors import UserError
 from soundstage.files import atomic
+from soundstage.media import flac_samples, write_empty_flac
 from soundstage.nospeech.chunks import Grid, joined, plan
 from soundstage.nospeech.load import open_separator, speech_stem
 from soundstage.nospeech.settings import Settings
@@ -35,6 +36,10 @@ def main():
     arguments.add_argument("--out", required=True, help="16-bit FLAC file to write")
     add_settings(arguments, Settings)
     values = arguments.parse_args()
+    if flac_samples(values.audio) == 0:
+        write_empty_flac(values.out)
+        say(f"{values.audio}: a track that was dropped has no samples, and so has {values.out}")
+        return
     clipped = separate_file(values.audio, values.out, values.settings)
     if clipped:
         say(f"{values.out}: {clipped} samples above full scale were clipped")

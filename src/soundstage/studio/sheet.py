@@ -89,9 +89,9 @@ def task_tiles(name, settings):
     """Return [(label, uint8 tile), ...]: a spectrogram for up to eight labels of a benchmark."""
     labels = clips.TASKS[name].labels
     chosen = np.linspace(0, len(labels) - 1, min(len(labels), COLUMNS)).round().astype(int)
-    tiles = []
+    tiles, all_labels = [], len(labels) * clips.FOLDS
     for number in chosen:
-        _, _, heard = clips.clip(clips.TASKS[name], int(number), settings.seed, name)
+        _, _, heard = clips.clip(clips.TASKS[name], int(number), all_labels, settings.seed, name)
         tiles.append((labels[number], log_mel_picture(heard, (TILE[0], TILE[1] * 2 // 3))))
     return tiles
 
