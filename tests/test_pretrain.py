@@ -48,6 +48,10 @@ QUICK = Settings(
     film_clips=3,
     minimum_dub_clips=10,
     projection_dim=8,
+    mask_mels=0,
+    mask_frames=0,
+    greyscale_share=0.0,
+    recolour_share=0.0,
     checkpoint_steps=20,
     warmup_steps=5,
 )
@@ -128,7 +132,7 @@ def windows(films=6, per_film=20):
 
 def test_batches_hold_no_overlapping_windows_and_few_of_a_film():
     film, start, end = windows()
-    order = sampler.schedule(film, start, end, 200, 12, 3, seed=5)
+    order = sampler.schedule(film, start, end, 200, 12, 3, 6, seed=5)
     assert order.shape == (200, 12)
     for batch in order:
         assert len(set(batch)) == 12
@@ -141,11 +145,20 @@ def test_batches_hold_no_overlapping_windows_and_few_of_a_film():
 
 def test_every_clip_is_seen_about_equally_often_in_an_order_of_the_seed():
     film, start, end = windows()
-    order = sampler.schedule(film, start, end, 200, 12, 3, seed=5)
+    order = sampler.schedule(film, start, end, 200, 12, 3, 6, seed=5)
     times = np.bincount(order.ravel(), minlength=len(film))
     assert times.min() >= 17 and times.max() <= 23
-    assert np.array_equal(order, sampler.schedule(film, start, end, 200, 12, 3, seed=5))
-    assert not np.array_equal(order, sampler.schedule(film, start, end, 200, 12, 3, seed=6))
+    assert np.array_equal(order, sampler.schedule(film, start, end, 200, 12, 3, 6, seed=5))
+    assert not np.array_equal(order, sampler.schedule(film, start, end, 200, 12, 3, 6, seed=6))
+
+
+def test_batches_can_be_filled_from_few_films():
+    film, start, end = windows(films=12, per_film=20)
+    few = sampler.schedule(film, start, end, 60, 15, 6, 3, seed=5)
+    many = sampler.schedule(film, start, end, 60, 15, 6, 12, seed=5)
+    met = [np.mean([len(set(film[batch])) for batch in order]) for order in (few, many)]
+    assert met[0] < 6 < 8 < met[1]
+    assert np.ptp(np.bincount(few.ravel(), minlength=len(film))) <= 3
 
 
 def test_a_film_with_most_of_the_clips_does_not_stop_the_others():
@@ -154,7 +167,7 @@ def test_a_film_with_most_of_the_clips_does_not_stop_the_others():
     start = np.concatenate([start, np.arange(400) * 1.5])
     size = sampler.batch_size(film, start, start + 3, 80, 3)
     assert size == 11
-    order = sampler.schedule(film, start, start + 3, 150, size, 3, seed=1)
+    order = sampler.schedule(film, start, start + 3, 150, size, 3, 9, seed=1)
     assert order.shape == (150, 11)
     assert np.bincount(order.ravel(), minlength=len(film))[:20].min() > 20
 
@@ -163,7 +176,7 @@ def test_a_small_corpus_makes_smaller_batches_or_is_refused():
     film, start, end = windows(films=3, per_film=5)
     size = sampler.batch_size(film, start, end, 80, 8)
     assert size == 6
-    assert sampler.schedule(film, start, end, 50, size, 8, seed=0).shape == (50, 6)
+    assert sampler.schedule(film, start, end, 50, size, 8, 2, seed=0).shape == (50, 6)
     with pytest.raises(UserError, match="too few"):
         sampler.batch_size(film[:1], start[:1], end[:1], 80, 8)
 
@@ -301,22 +314,37 @@ def test_speech_removed_needs_its_sounds(inputs):
 
 def test_audio_views_change_level_and_colour_alone():
     sound = np.random.default_rng(0).normal(-40, 10, (3, 64, 96)).astype(np.float16)
-    view = augment.audio_view(sound, Settings(), np.random.default_rng(1))
+    clear = dataclasses.replace(Settings(), mask_mels=0, mask_frames=0)
+    view = augment.audio_view(sound, clear, np.random.default_rng(1))
     added = view[:, 0].numpy() - sound.astype(np.float32)
     assert view.shape == (3, 1, 64, 96) and view.dtype == torch.float32
     assert np.abs(added - added[:, :, :1]).max() < 1e-4  # the same at every moment
     assert np.abs(np.diff(added[:, :, 0], axis=1)).max() < 3  # smooth over the bands
     assert np.abs(added[0] - added[1]).max() > 0.5
-    still = dataclasses.replace(Settings(), gain_db=0.0, equaliser_db=0.0)
+    still = dataclasses.replace(clear, gain_db=0.0, equaliser_db=0.0)
     same = augment.audio_view(sound, still, np.random.default_rng(1))
     assert np.array_equal(same[:, 0].numpy(), sound.astype(np.float32))
+
+
+def test_audio_views_may_lack_some_bands_and_moments():
+    sound = np.random.default_rng(0).normal(-40, 10, (200, 64, 96)).astype(np.float16)
+    still = dataclasses.replace(Settings(), gain_db=0.0, equaliser_db=0.0)
+    settings = dataclasses.replace(still, mask_mels=5, mask_frames=9)
+    view = augment.audio_view(sound, settings, np.random.default_rng(1))[:, 0].numpy()
+    blank = np.abs(view - sound.astype(np.float32).mean((1, 2), keepdims=True)) < 1e-3
+    bands, moments = blank.all(2).sum(1), blank.all(1).sum(1)
+    assert bands.max() == 5 and bands.min() == 0 and moments.max() == 9 and moments.min() == 0
+    assert np.array_equal(view[~blank], sound.astype(np.float32)[~blank])
+    places = blank.all(2).argmax(1)[bands > 0]
+    assert places.min() == 0 and places.max() >= 58
 
 
 def test_video_views_are_cuts_of_the_picture():
     number = np.arange(44 * 72, dtype=np.uint16).reshape(44, 72)
     picture = np.stack([number % 256, number // 256, number * 0], -1).astype(np.uint8)
     pictures = np.broadcast_to(picture, (16, 8, 44, 72, 3))
-    still = dataclasses.replace(Settings(), brightness=0.0, contrast=0.0, greyscale_share=0.0)
+    plain = dict.fromkeys(("brightness", "contrast", "greyscale_share", "recolour_share"), 0.0)
+    still = dataclasses.replace(Settings(), **plain)
     view = augment.video_view(pictures, still, np.random.default_rng(0))
     assert view.shape == (16, 3, 8, 40, 64)
     found = (view * 255).round().long()
@@ -328,6 +356,10 @@ def test_video_views_are_cuts_of_the_picture():
     grey = dataclasses.replace(Settings(), greyscale_share=1.0)
     view = augment.video_view(pictures, grey, np.random.default_rng(0))
     assert torch.equal(view[:, 0], view[:, 1]) and torch.equal(view[:, 0], view[:, 2])
+    shuffled = dataclasses.replace(still, recolour_share=1.0)
+    other = (augment.video_view(pictures, shuffled, np.random.default_rng(0)) * 255).round().long()
+    assert other.flatten(2).amax(2).sort(1).values[:, 0].max() == 0  # one channel is still empty
+    assert len({tuple(clip) for clip in (other.flatten(2).amax(2) > 0).tolist()}) == 3
 
 
 def test_recall_is_right_on_known_rankings():
@@ -456,7 +488,7 @@ def test_a_foreign_checkpoint_is_refused_with_the_reason(inputs, tmp_path, monke
     with pytest.raises(UserError) as refused:
         run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=settings)
     text = str(refused.value)
-    assert "settings.learning_rate was 0.5, now 0.002" in text and "code was '0'" in text
+    assert "settings.learning_rate was 0.5, now 0.004" in text and "code was '0'" in text
     assert str(folder) in text and "--fresh" in text
     run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=settings, more=["--fresh"])
     assert (tmp_path / "model.pt").exists()

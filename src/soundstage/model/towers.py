@@ -34,64 +34,78 @@ FAMILIES = {"small": small_towers}
 
 
 class SmallAudio(nn.Module):
-    """Three convolutions over a log-mel; keeps coarse frequency, pools over time."""
+    """Three convolutions over a log-mel, pooled over time at three depths.
+
+    Deep maps are coarse in frequency; the stem's maps and the spectrum itself keep what they lose:
+    pitch, and the colour of a steady sound.
+    """
 
     def __init__(self, settings):
         super().__init__()
-        width = settings.audio_width
+        width, mels = settings.audio_width, settings.inputs.mels
         self.norm = nn.BatchNorm2d(1, affine=False)
-        self.stem = nn.Conv2d(1, width, 4, 4, bias=False)
-        self.layers = _layers(width)
-        bands = _after_layers(settings.inputs.mels)
-        self.out = nn.Linear(2 * bands * 4 * width, settings.dim)
+        self.stem = nn.Sequential(nn.Conv2d(1, width, 4, 4, bias=False), *_normalised(width))
+        self.layers = _layers(width, 2)
+        pooled = 2 * 4 * width * _halved(_halved(mels // 4)) + width * (mels // 4) + 2 * mels
+        self.out = nn.Linear(pooled, settings.dim)
 
     def forward(self, log_mel):
         """(batch, 1, mels, frames) dB -> (batch, dim)."""
-        maps = self.layers(_channels_last(self.stem(self.norm(log_mel))))
-        mean, peak = maps.mean(3).flatten(1), maps.amax(3).flatten(1)
-        return self.out(torch.cat([mean, peak], 1))
+        spectrum = self.norm(log_mel)
+        fine = self.stem(spectrum)
+        coarse = self.layers(_channels_last(fine))
+        pooled = [coarse.mean(3), coarse.amax(3), fine.mean(3), spectrum.mean(3), spectrum.std(3)]
+        return self.out(torch.cat([maps.flatten(1) for maps in pooled], 1))
 
 
 class SmallVideo(nn.Module):
-    """Three convolutions over short stacks of pictures; pools over place and time."""
+    """Three convolutions over short stacks of pictures, pooled over place and time at each depth.
+
+    What is small in the picture is lost in the deepest maps; the strongest answer of the middle
+    ones keeps it, and the mean of the stem's keeps the colours of the place.
+    """
 
     def __init__(self, settings):
         super().__init__()
         width, stack = settings.video_width, settings.tubelet_frames
         self.norm = nn.BatchNorm3d(3, affine=False)
         self.stem = nn.Conv3d(3, width, (stack, 4, 4), (stack, 4, 4), bias=False)
-        self.layers = _layers(width)
-        self.out = nn.Linear(2 * 4 * width, settings.dim)
+        self.after_stem = nn.Sequential(*_normalised(width))
+        self.middle = _layers(width, 1)
+        self.deep = _layers(2 * width, 1)
+        self.out = nn.Linear((4 + 4 + 2 + 1) * width, settings.dim)
 
     def forward(self, video):
         """(batch, 3, frames, height, width) in [0, 1] -> (batch, dim)."""
         stacks = self.stem(self.norm(video))  # b c s h w, s stacks of pictures
-        maps = self.layers(_channels_last(stacks.transpose(1, 2).flatten(0, 1)))
-        maps = maps.flatten(2).unflatten(0, (len(video), -1))  # b s c (h w)
-        return self.out(torch.cat([maps.mean((1, 3)), maps.amax((1, 3))], 1))
+        fine = self.after_stem(_channels_last(stacks.transpose(1, 2).flatten(0, 1)))
+        middle = self.middle(fine)
+        deep = self.deep(middle)
+        # (b s) c h w -> b s c (h w)
+        fine, middle, deep = (
+            m.flatten(2).unflatten(0, (len(video), -1)) for m in (fine, middle, deep)
+        )
+        pooled = [deep.mean((1, 3)), deep.amax((1, 3)), middle.amax((1, 3)), fine.mean((1, 3))]
+        return self.out(torch.cat(pooled, 1))
 
 
-def _layers(width):
-    """Return what follows the patch stem: two strided 3x3 convolutions, maps normalised."""
-    return nn.Sequential(
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-        *_layer(width, 2 * width),
-        *_layer(2 * width, 4 * width),
-    ).to(memory_format=torch.channels_last)
+def _layers(width, count):
+    """Return `count` strided 3x3 convolutions, each of which doubles the channels."""
+    layers = [_convolution(width * 2**n, width * 2 ** (n + 1)) for n in range(count)]
+    return nn.Sequential(*sum(layers, ())).to(memory_format=torch.channels_last)
 
 
-def _layer(inside, outside):
-    convolution = nn.Conv2d(inside, outside, 3, 2, 1, bias=False)
-    return convolution, nn.BatchNorm2d(outside), nn.ReLU(inplace=True)
+def _convolution(inside, outside):
+    return nn.Conv2d(inside, outside, 3, 2, 1, bias=False), *_normalised(outside)
 
 
-def _after_layers(size):
-    """Return what is left of `size` pixels after the stem and the strided convolutions."""
-    size = (size - 4) // 4 + 1
-    for _ in range(2):
-        size = (size - 1) // 2 + 1
-    return size
+def _normalised(width):
+    return nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+
+
+def _halved(size):
+    """Return what is left of `size` pixels after a strided convolution."""
+    return (size - 1) // 2 + 1
 
 
 def _channels_last(maps):

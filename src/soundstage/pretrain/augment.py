@@ -24,7 +24,26 @@ def audio_view(log_mel, settings, rng):
     waves = rng.normal(0.0, size, (batch, EQUALISER_WAVES))
     added = gain + waves @ _cosines(mels)
     view = log_mel.astype(np.float32) + added[:, :, None].astype(np.float32)
+    _blank(view, settings, rng)
     return torch.from_numpy(view).unsqueeze(1)
+
+
+def _blank(view, settings, rng):
+    """Set one run of mel bands and one of mel frames of every clip to the clip's mean, in place."""
+    batch, mels, frames = view.shape
+    filler = view.mean((1, 2))
+    bands = _runs(batch, mels, settings.mask_mels, rng)
+    moments = _runs(batch, frames, settings.mask_frames, rng)
+    for clip, band, moment, value in zip(view, bands, moments, filler, strict=True):
+        clip[slice(*band)] = value
+        clip[:, slice(*moment)] = value
+
+
+def _runs(batch, length, longest, rng):
+    """Return (batch, 2) int: first and last + 1 of a random run of 0 to `longest` places."""
+    run = rng.integers(0, longest + 1, batch)
+    first = (rng.random(batch) * (length - run + 1)).astype(int)
+    return np.stack([first, first + run], 1)
 
 
 def _cosines(mels):
@@ -44,6 +63,10 @@ def video_view(pictures, settings, rng):
     batch = len(view)
     contrast = rng.uniform(1 - settings.contrast, 1 + settings.contrast, batch)
     offset = rng.uniform(-settings.brightness, settings.brightness, batch) + 0.5 - 0.5 * contrast
+    recoloured = rng.random(batch) < settings.recolour_share
+    orders = rng.permuted(np.tile(np.arange(3), (batch, 1)), axis=1)
+    for number in np.flatnonzero(recoloured):
+        view[number] = view[number][orders[number]]
     grey = rng.random(batch) < settings.greyscale_share
     for number in np.flatnonzero(grey):
         view[number] = view[number].mean(0, keepdim=True)

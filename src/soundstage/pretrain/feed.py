@@ -30,7 +30,9 @@ class Feed:
         self.batch = sampler.batch_size(*place, settings.batch_clips, settings.film_clips)
         if self.batch < settings.batch_clips:
             say(f"{len(clips)} training clips: batches of {self.batch}, not {settings.batch_clips}")
-        self.order = sampler.schedule(*place, settings.steps, self.batch, settings.film_clips, seed)
+        self.order = sampler.schedule(
+            *place, settings.steps, self.batch, settings.film_clips, settings.film_group, seed
+        )
         self.clips, self.settings, self.seed = clips, settings, seed
         present = clips.speech >= 0
         balanced = self.views == "dubs" and settings.balance_languages

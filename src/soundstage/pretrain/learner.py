@@ -12,16 +12,17 @@ from soundstage.units import seed_of
 
 
 class Learner(nn.Module):
-    """Towers, one linear projection each, and a learned temperature.
+    """Towers, a projection of two layers each, and a learned temperature.
 
-    Only `backbone` is kept after the training.
+    Only `backbone` is kept after the training: what the objective does not need is lost in the
+    projection rather than in the embedding.
     """
 
     def __init__(self, settings):
         super().__init__()
         self.backbone = build(settings.model)
         dims = settings.model.dim, settings.projection_dim
-        self.heads = nn.ModuleDict({name: nn.Linear(*dims, bias=False) for name in self.backbone})
+        self.heads = nn.ModuleDict({name: _projection(*dims) for name in self.backbone})
         self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
         self.highest_scale = 1 / settings.temperature_minimum
 
@@ -43,6 +44,15 @@ class Learner(nn.Module):
         return loss, terms, {name: vectors.detach() for name, vectors in embedded.items()}
 
 
+def _projection(inside, outside):
+    return nn.Sequential(
+        nn.Linear(inside, inside, bias=False),
+        nn.BatchNorm1d(inside),
+        nn.ReLU(inplace=True),
+        nn.Linear(inside, outside, bias=False),
+    )
+
+
 def initial(settings, seed, batches):
     """Return a `Learner` with the weights that all arms of a seed begin with.
 
@@ -57,8 +67,8 @@ def initial(settings, seed, batches):
         norm.momentum = None  # a plain mean over all batches
     with torch.no_grad():
         for log_mel, video in batches:
-            learner.backbone["audio"](log_mel)
-            learner.backbone["video"](video)
+            learner.project("audio", log_mel)
+            learner.project("video", video)
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
     return learner

@@ -56,18 +56,19 @@ def batch_size(film, start, end, wanted, film_clips):
     return min(wanted, possible)
 
 
-def schedule(film, start, end, steps, batch, film_clips, seed):
+def schedule(film, start, end, steps, batch, film_clips, film_group, seed):
     """Return (steps, batch) int64 clip indices: every clip about once an epoch, in shuffled order.
 
     No two clips of a batch overlap, and at most `film_clips` are of one film; a clip that does not
-    fit waits for the next batch. `batch` must not be more than `batch_size` allows.
+    fit waits for the next batch. An epoch goes through the films in random groups of `film_group`,
+    so that a clip's negatives are of few films. `batch` must not be more than `batch_size` allows.
     """
     near = overlaps(film, start, end)
     waiting, epoch, result = [], 0, []
     for _ in range(steps):
         chosen, left = _fill(waiting, near, film, batch, film_clips)
         if len(chosen) < batch:
-            fresh = rng_of(seed, "order", epoch).permutation(len(film)).tolist()
+            fresh = _epoch(film, film_group, rng_of(seed, "order", epoch))
             epoch += 1
             # once each, or a film with more clips than its share would wait in an ever longer line
             waiting = list(dict.fromkeys(waiting + fresh))
@@ -75,6 +76,14 @@ def schedule(film, start, end, steps, batch, film_clips, seed):
         waiting = left
         result.append(chosen)
     return np.array(result, np.int64)
+
+
+def _epoch(film, film_group, rng):
+    """Return all clips once, in random order inside of random groups of films."""
+    order = rng.permutation(len(film))
+    names = np.unique(film)
+    group = dict(zip(rng.permutation(names), np.arange(len(names)) // film_group, strict=True))
+    return order[np.argsort([group[name] for name in film[order]], kind="stable")].tolist()
 
 
 def _fill(waiting, near, film, batch, film_clips):

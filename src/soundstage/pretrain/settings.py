@@ -29,12 +29,13 @@ class Run:
 class Settings:
     """Section `pretrain` of the configuration with one run and the section `model`."""
 
-    steps: int = 160  # optimiser steps of a run
+    steps: int = 150  # optimiser steps of a run
     batch_clips: int = 80  # clips in a batch; fewer where the corpus is small
-    film_clips: int = 8  # most clips of one film in a batch
+    film_clips: int = 20  # most clips of one film in a batch
+    film_group: int = 8  # a batch is filled from this many films, as far as they suffice
     minimum_dub_clips: int = 100  # below so many training clips with a dub, all runs use originals
     balance_languages: bool = True  # draw rare languages more often, so that all are heard alike
-    learning_rate: float = 2e-3  # AdamW, at the end of the warm-up
+    learning_rate: float = 4e-3  # AdamW, at the end of the warm-up
     weight_decay: float = 0.05  # AdamW, for weights of two or more dimensions only
     warmup_steps: int = 16  # steps of linear warm-up before the cosine
     clip_norm: float = 1.0  # longest gradient, over all parameters
@@ -43,9 +44,12 @@ class Settings:
     temperature_minimum: float = 0.01  # lowest temperature
     gain_db: float = 6.0  # audio view: level changed by up to this, either way
     equaliser_db: float = 4.0  # audio view: standard deviation of a smooth equaliser curve
+    mask_mels: int = 8  # audio view: one run of up to so many mel bands is blanked
+    mask_frames: int = 12  # audio view: one run of up to so many mel frames is blanked
     brightness: float = 0.15  # video view: added to pixels in [0, 1], up to this, either way
     contrast: float = 0.3  # video view: relative change of contrast, up to this, either way
     greyscale_share: float = 0.2  # share of video views without colour
+    recolour_share: float = 0.2  # share of video views whose colour channels are shuffled
     flip_share: float = 0.5  # share of video views mirrored
     calibration_batches: int = 4  # batches that set the initial weights' running statistics
     log_steps: int = 10  # a line in metrics.jsonl every so many steps
@@ -55,7 +59,14 @@ class Settings:
     run: Run = field(default_factory=Run)
 
     def __post_init__(self):
-        for name in ("steps", "batch_clips", "film_clips", "log_steps", "checkpoint_steps"):
+        for name in (
+            "steps",
+            "batch_clips",
+            "film_clips",
+            "film_group",
+            "log_steps",
+            "checkpoint_steps",
+        ):
             if getattr(self, name) < 1:
                 what = f"expected 1 or more, found {getattr(self, name)}"
                 raise UserError(what, f"pretrain.{name}")
