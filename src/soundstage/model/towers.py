@@ -54,7 +54,9 @@ class SmallAudio(nn.Module):
         spectrum = self.norm(log_mel)
         fine = self.stem(spectrum)
         coarse = self.layers(_channels_last(fine))
-        pooled = [coarse.mean(3), coarse.amax(3), fine.mean(3), spectrum.mean(3), spectrum.std(3)]
+        mean = spectrum.mean(3)
+        spread = (spectrum.square().mean(3) - mean.square()).clamp_min(0).sqrt()
+        pooled = [coarse.mean(3), coarse.amax(3), fine.mean(3), mean, spread]
         return self.out(torch.cat([maps.flatten(1) for maps in pooled], 1))
 
 

@@ -75,6 +75,7 @@ def one_thread():
     """Make the outcome independent of the number of cores; comes before other torch calls."""
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # a search for bugs, 5 % of a step
     keep_freed_memory()
 
 
