@@ -20,8 +20,8 @@ ARMS = ["random_init", "monolingual", "monolingual_within_modal", "speech_remove
 
 def snakemake(project, *arguments, check=True, config="tests/tiny.yaml"):
     """Run Snakemake in a copy of the project; return what it printed."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--scheduler", "greedy"]
-    command += ["--configfile", config] if config else []
+    command = [sys.executable, "-m", "snakemake", *(["--configfile", config] if config else [])]
+    command += ["--cores", "2", "--scheduler", "greedy", "--show-failed-logs"]
     done = subprocess.run([*command, *arguments], cwd=project, capture_output=True, text=True, timeout=1500)
     text = done.stdout + done.stderr
     assert not check or done.returncode == 0, text[-6000:]
@@ -69,8 +69,11 @@ def edit(path, old, new):
 def project(built):
     """Return the built project; edits that a test made through `change` are undone."""
     undo = []
-    built_change = lambda path, old, new: undo.append(edit(built / path, old, new))  # noqa: E731
-    yield built, built_change
+
+    def change(path, old, new):
+        undo.append(edit(built / path, old, new))
+
+    yield built, change
     for put_back in reversed(undo):
         put_back()
 
