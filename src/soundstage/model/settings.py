@@ -15,9 +15,9 @@ class Inputs:
     mel_frames: int = 96  # spectrogram frames kept, from the centre
     frames: int = 8  # pictures per clip, evenly spaced
     resize_height: int = 44  # pixels, the whole picture is resized to this
-    resize_width: int = 72  # pixels
+    resize_width: int = 72  # pixels, the whole picture is resized to this
     crop_height: int = 40  # pixels, cut from the centre in evaluation, at random in training
-    crop_width: int = 64  # pixels
+    crop_width: int = 64  # pixels, cut from the centre in evaluation, at random in training
 
 
 @dataclass(frozen=True)
