@@ -57,7 +57,8 @@ def _tracks_sentence(tracks):
     if tracks.empty:
         return "There is no dub."
     refused = tracks[~tracks["accepted"]]
-    reasons = ", ".join(f"{n} x {reason}" for reason, n in Counter(refused["reason"]).items())
+    kinds = Counter(reason.split(":")[0] for reason in refused["reason"])
+    reasons = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
     return (
         f"{tracks['accepted'].sum()} of {len(tracks)} dubs accepted. Refused: {reasons or 'none'}."
     )
