@@ -76,7 +76,7 @@ def _clips_sentence(clips):
 
 def _table(frame):
     """Return a data frame as lines of a Markdown table."""
-    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.fillna("").values.tolist()]
+    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(object).where(frame.notna(), "").values.tolist()]
     return ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
 
 
