@@ -18,12 +18,12 @@ test: setup ## run the whole test suite
 	$(BIN)/python -m pytest tests
 
 lint: setup ## every style check
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff check
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
 format: setup ## put code into the project's style
-	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff check --fix
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt Snakefile workflow
 
 studio_models: setup ## train the small separator anew (an hour)

@@ -76,7 +76,8 @@ def _clips_sentence(clips):
 
 def _table(frame):
     """Return a data frame as lines of a Markdown table."""
-    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(object).where(frame.notna(), "").values.tolist()]
+    cells = frame.astype(object).where(frame.notna(), "").values.tolist()
+    rows = [list(frame.columns), ["---"] * len(frame.columns), *cells]
     return ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
 
 
