@@ -100,7 +100,8 @@ rule studio_models:
         mem_mb=6000,
         runtime="3h",
     params:
-        folder="work/studio/models",  # with the checkpoint, from which a killed training goes on
+        # with the checkpoint beside the output, from which a killed training goes on
+        folder=lambda wildcards, output: Path(output[0]).parent.as_posix(),
         recipe=recipe("nospeech.train"),
     shell:
         r"""
