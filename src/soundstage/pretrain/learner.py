@@ -21,7 +21,8 @@ class Learner(nn.Module):
     def __init__(self, settings):
         super().__init__()
         self.backbone = build(settings.model)
-        self.heads = nn.ModuleDict({name: _projection(tower.dim, settings) for name, tower in self.backbone.items()})
+        dims = settings.model.dim, settings.projection_dim
+        self.heads = nn.ModuleDict({name: _projection(*dims) for name in self.backbone})
         self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
         self.highest_scale = 1 / settings.temperature_minimum
 
@@ -43,12 +44,12 @@ class Learner(nn.Module):
         return loss, terms, {name: vectors.detach() for name, vectors in embedded.items()}
 
 
-def _projection(dim, settings):
+def _projection(inside, outside):
     return nn.Sequential(
-        nn.Linear(dim, settings.hidden_dim, bias=False),
-        nn.BatchNorm1d(settings.hidden_dim),
+        nn.Linear(inside, inside, bias=False),
+        nn.BatchNorm1d(inside),
         nn.ReLU(inplace=True),
-        nn.Linear(settings.hidden_dim, settings.projection_dim, bias=False),
+        nn.Linear(inside, outside, bias=False),
     )
 
 
