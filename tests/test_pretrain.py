@@ -27,7 +27,6 @@ from soundstage.pretrain.settings import VIEWS, Run, Settings
 from soundstage.settings import dumps, load
 
 TINY = Model(
-    dim=16,
     audio_width=4,
     video_width=4,
     tubelet_frames=2,
@@ -47,6 +46,7 @@ QUICK = Settings(
     batch_clips=8,
     film_clips=3,
     minimum_dub_clips=10,
+    hidden_dim=16,
     projection_dim=8,
     mask_mels=0,
     mask_frames=0,
@@ -68,9 +68,7 @@ def slow_contrast(x, y, scale):
     total = 0.0
     for one, other in ((x, y), (y, x)):
         for i in range(len(one)):
-            likeness = [
-                scale * sum(a * b for a, b in zip(one[i], row, strict=True)) for row in other
-            ]
+            likeness = [scale * sum(a * b for a, b in zip(one[i], row, strict=True)) for row in other]
             total += math.log(sum(math.exp(value) for value in likeness)) - likeness[i]
     return total / (2 * len(x))
 
@@ -514,16 +512,14 @@ def test_random_init_is_where_all_arms_of_a_seed_begin(inputs, tmp_path, monkeyp
     for views in ("original", "dubs"):
         out = tmp_path / views / "model.pt"
         run_train(monkeypatch, inputs, out, settings=arm(views=views, train=False), run="x")
-    models = [
-        torch.load(tmp_path / v / "model.pt", weights_only=True) for v in ("original", "dubs")
-    ]
+    models = [torch.load(tmp_path / v / "model.pt", weights_only=True) for v in ("original", "dubs")]
     start = learner.initial(QUICK, 0, feed_of(inputs).plain_batches(4)).backbone.state_dict()
     for name, value in start.items():
         assert torch.equal(models[0]["model"][f"backbone.{name}"], value)
         assert torch.equal(models[1]["model"][f"backbone.{name}"], value)
     assert abs(float(start["audio.norm.running_mean"]) + 40) < 5
     other = learner.initial(QUICK, 1, feed_of(inputs).plain_batches(4)).backbone.state_dict()
-    assert not torch.equal(start["audio.out.weight"], other["audio.out.weight"])
+    assert not torch.equal(start["audio.stem.0.weight"], other["audio.stem.0.weight"])
 
 
 def test_not_a_number_and_collapse_stop_the_training(inputs, tmp_path, monkeypatch):
@@ -548,9 +544,7 @@ def sample(clip, languages, film="tiny", seconds=3.0):
     frames = [np.full((36, 64, 3), 2 * n, np.uint8) for n in range(75)]
     about = {"film": film, "split": "valid", "clip": clip, "start_seconds": clip * 1.5}
     about |= {"end_seconds": clip * 1.5 + 3, "original_language": "en", "languages": languages}
-    noise = {
-        name: rng.uniform(-0.3, 0.3, int(seconds * 48000)) for name in [*languages, "en.nospeech"]
-    }
+    noise = {name: rng.uniform(-0.3, 0.3, int(seconds * 48000)) for name in [*languages, "en.nospeech"]}
     members = {f"{name}.flac": flac_bytes(value)[0] for name, value in noise.items()}
     return {**members, "mp4": encode_clip(frames), "json": json.dumps(about).encode()}, noise
 

@@ -25,7 +25,6 @@ class Model:
     """The two towers."""
 
     towers: str = "small"  # the family; "small" = convolutional towers for one CPU thread
-    dim: int = 256  # length of an embedding
     audio_width: int = 32  # channels of the audio tower's first layer, doubled twice
     video_width: int = 32  # channels of the video tower's first layer, doubled twice
     tubelet_frames: int = 4  # consecutive pictures that the video tower's first layer joins

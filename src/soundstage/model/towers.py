@@ -10,7 +10,8 @@ def build(settings):
     """Return the towers of a `soundstage.model.settings.Model`: net["audio"], net["video"].
 
     net["audio"]: (batch, 1, mels, mel frames) float32 in dB -> (batch, dim) float32;
-    net["video"]: (batch, 3, frames, height, width) float32 in [0, 1] -> (batch, dim) float32.
+    net["video"]: (batch, 3, frames, height, width) float32 in [0, 1] -> (batch, dim) float32;
+    each tower says its own `dim`.
     UserError for a family of towers that does not exist.
     """
     if settings.towers not in FAMILIES:
@@ -34,48 +35,43 @@ FAMILIES = {"small": small_towers}
 
 
 class SmallAudio(nn.Module):
-    """Three convolutions over a log-mel, pooled over time at three depths.
+    """Three convolutions over a log-mel; keeps coarse frequency, averages over time.
 
-    Deep maps are coarse in frequency; the stem's maps and the spectrum itself keep what they lose:
-    pitch, and the colour of a steady sound.
+    dim: length of an embedding. No layer follows the pooling: one that the objective trains keeps
+    only what the objective asks for, so it stands in the projection, which is thrown away.
     """
 
     def __init__(self, settings):
         super().__init__()
-        width, mels = settings.audio_width, settings.inputs.mels
+        width = settings.audio_width
+        self.dim = 4 * width * _halved(_halved(settings.inputs.mels // 4))
         self.norm = nn.BatchNorm2d(1, affine=False)
         self.stem = nn.Sequential(nn.Conv2d(1, width, 4, 4, bias=False), *_normalised(width))
         self.layers = _layers(width, 2)
-        pooled = 2 * 4 * width * _halved(_halved(mels // 4)) + width * (mels // 4) + 2 * mels
-        self.out = nn.Linear(pooled, settings.dim)
 
     def forward(self, log_mel):
         """(batch, 1, mels, frames) dB -> (batch, dim)."""
-        spectrum = self.norm(log_mel)
-        fine = self.stem(spectrum)
-        coarse = self.layers(_channels_last(fine))
-        mean = spectrum.mean(3)
-        spread = (spectrum.square().mean(3) - mean.square()).clamp_min(0).sqrt()
-        pooled = [coarse.mean(3), coarse.amax(3), fine.mean(3), mean, spread]
-        return self.out(torch.cat([maps.flatten(1) for maps in pooled], 1))
+        maps = self.layers(_channels_last(self.stem(self.norm(log_mel))))
+        return maps.mean(3).flatten(1)
 
 
 class SmallVideo(nn.Module):
     """Three convolutions over short stacks of pictures, pooled over place and time at each depth.
 
     What is small in the picture is lost in the deepest maps; the strongest answer of the middle
-    ones keeps it, and the mean of the stem's keeps the colours of the place.
+    ones keeps it, and the mean of the stem's keeps the colours of the place. dim: length of an
+    embedding; no layer follows the pooling, as in `SmallAudio`.
     """
 
     def __init__(self, settings):
         super().__init__()
         width, stack = settings.video_width, settings.tubelet_frames
+        self.dim = (4 + 4 + 2 + 1) * width
         self.norm = nn.BatchNorm3d(3, affine=False)
         self.stem = nn.Conv3d(3, width, (stack, 4, 4), (stack, 4, 4), bias=False)
         self.after_stem = nn.Sequential(*_normalised(width))
         self.middle = _layers(width, 1)
         self.deep = _layers(2 * width, 1)
-        self.out = nn.Linear((4 + 4 + 2 + 1) * width, settings.dim)
 
     def forward(self, video):
         """(batch, 3, frames, height, width) in [0, 1] -> (batch, dim)."""
@@ -84,11 +80,9 @@ class SmallVideo(nn.Module):
         middle = self.middle(fine)
         deep = self.deep(middle)
         # (b s) c h w -> b s c (h w)
-        fine, middle, deep = (
-            m.flatten(2).unflatten(0, (len(video), -1)) for m in (fine, middle, deep)
-        )
+        fine, middle, deep = (m.flatten(2).unflatten(0, (len(video), -1)) for m in (fine, middle, deep))
         pooled = [deep.mean((1, 3)), deep.amax((1, 3)), middle.amax((1, 3)), fine.mean((1, 3))]
-        return self.out(torch.cat(pooled, 1))
+        return torch.cat(pooled, 1)
 
 
 def _layers(width, count):

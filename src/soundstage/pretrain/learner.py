@@ -21,8 +21,7 @@ class Learner(nn.Module):
     def __init__(self, settings):
         super().__init__()
         self.backbone = build(settings.model)
-        dims = settings.model.dim, settings.projection_dim
-        self.heads = nn.ModuleDict({name: _projection(*dims) for name in self.backbone})
+        self.heads = nn.ModuleDict({name: _projection(tower.dim, settings) for name, tower in self.backbone.items()})
         self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
         self.highest_scale = 1 / settings.temperature_minimum
 
@@ -44,12 +43,12 @@ class Learner(nn.Module):
         return loss, terms, {name: vectors.detach() for name, vectors in embedded.items()}
 
 
-def _projection(inside, outside):
+def _projection(dim, settings):
     return nn.Sequential(
-        nn.Linear(inside, inside, bias=False),
-        nn.BatchNorm1d(inside),
+        nn.Linear(dim, settings.hidden_dim, bias=False),
+        nn.BatchNorm1d(settings.hidden_dim),
         nn.ReLU(inplace=True),
-        nn.Linear(inside, outside, bias=False),
+        nn.Linear(settings.hidden_dim, settings.projection_dim, bias=False),
     )
 
 

@@ -65,9 +65,7 @@ def prepare(shards, inputs):
 
 def _samples(shards):
     """Yield the decoded samples of tars, in order; an empty tar yields none."""
-    yield from webdataset.WebDataset(
-        [str(path) for path in shards], shardshuffle=False, empty_check=False
-    ).decode()
+    yield from webdataset.WebDataset([str(path) for path in shards], shardshuffle=False, empty_check=False).decode()
 
 
 def _count(shards):

@@ -39,6 +39,7 @@ class Settings:
     weight_decay: float = 0.05  # AdamW, for weights of two or more dimensions only
     warmup_steps: int = 16  # steps of linear warm-up before the cosine
     clip_norm: float = 1.0  # longest gradient, over all parameters
+    hidden_dim: int = 256  # width of the projection's hidden layer
     projection_dim: int = 128  # length of the vectors that the objective compares
     temperature: float = 0.07  # initial temperature of the objective; learned
     temperature_minimum: float = 0.01  # lowest temperature
