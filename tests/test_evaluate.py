@@ -334,7 +334,7 @@ def test_sound_is_that_of_ffmpeg(tmp_path):
 def test_pictures_are_spread_over_each_window(tmp_path):
     path = make_video(tmp_path / "- a video; (1).avi", 5, frames_per_second=24)
     windows = decode.picture_windows(path, INPUTS)
-    assert windows.shape == (2, 8, 44, 72, 3) and windows.dtype == np.uint8
+    assert windows.shape == (2, 8, 44, 78, 3) and windows.dtype == np.uint8
     brightness = windows.mean(axis=(2, 3, 4))
     assert (np.diff(brightness, axis=1) > 0).all()
     # the second window ends at the end: it starts 2 s in, of 5, and goes on to the last picture
@@ -406,7 +406,7 @@ def prepared(tmp_path_factory):
     store.save(folder / "tones.npz", tones)
     rng = np.random.default_rng(0)
     count = len(tones.clips)
-    frames = rng.integers(0, 256, (count, 8, 44, 72, 3), dtype=np.uint8)
+    frames = rng.integers(0, 256, (count, 8, 44, 78, 3), dtype=np.uint8)
     about = tones.about | {"benchmark": "films", "group": "audiovisual", "media": "audiovisual"}
     films = dataclasses.replace(
         tones,

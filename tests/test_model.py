@@ -72,15 +72,28 @@ def test_log_mel_is_in_decibels_with_a_floor():
 
 
 def test_pictures_are_resized_and_cut_from_the_centre():
-    picture = np.zeros((8, 88, 144, 3), np.uint8)
-    picture[:, :, 72:] = 200
+    picture = np.zeros((8, 88, 156, 3), np.uint8)
+    picture[:, :, 78:] = 200
     small = inputs.resize_frames(picture, Inputs())
-    assert small.shape == (8, 44, 72, 3) and small.dtype == np.uint8
+    assert small.shape == (8, 44, 78, 3) and small.dtype == np.uint8
     assert small[0, 0, 0, 0] == 0 and small[0, 0, -1, 0] == 200
     video = inputs.to_video(small[None], Inputs())
-    assert video.shape == (1, 3, 8, 40, 64)
+    assert video.shape == (1, 3, 8, 40, 72)
     assert video.min() == 0 and abs(float(video.max()) - 200 / 255) < 1e-6
-    assert torch.equal(video[0, 0, 0, 0] > 0.4, torch.arange(64) >= 32)
+    assert torch.equal(video[0, 0, 0, 0] > 0.4, torch.arange(72) >= 36)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "inside"),
+    [(120, 160, (44, 59)), (112, 268, (33, 78)), (44, 78, (44, 78)), (3000, 2, (44, 1))],
+)
+def test_a_picture_keeps_its_shape_between_grey_bars(height, width, inside):
+    small = inputs.resize_frames(np.full((1, height, width, 3), 250, np.uint8), Inputs())[0]
+    assert small.shape == (44, 78, 3) and set(np.unique(small)) <= {inputs.GREY, 250}
+    seen = small[:, :, 0] == 250
+    assert (seen.any(1).sum(), seen.any(0).sum()) == inside and seen.sum() == inside[0] * inside[1]
+    left = seen.any(0).argmax()
+    assert abs(2 * left + inside[1] - 78) <= 1  # in the middle
 
 
 @pytest.fixture(scope="module")

@@ -338,13 +338,13 @@ def test_audio_views_may_lack_some_bands_and_moments():
 
 
 def test_video_views_are_cuts_of_the_picture():
-    number = np.arange(44 * 72, dtype=np.uint16).reshape(44, 72)
+    number = np.arange(44 * 78, dtype=np.uint16).reshape(44, 78)
     picture = np.stack([number % 256, number // 256, number * 0], -1).astype(np.uint8)
-    pictures = np.broadcast_to(picture, (16, 8, 44, 72, 3))
+    pictures = np.broadcast_to(picture, (16, 8, 44, 78, 3))
     plain = dict.fromkeys(("brightness", "contrast", "greyscale_share", "recolour_share"), 0.0)
     still = dataclasses.replace(Settings(), **plain)
     view = augment.video_view(pictures, still, np.random.default_rng(0))
-    assert view.shape == (16, 3, 8, 40, 64)
+    assert view.shape == (16, 3, 8, 40, 72)
     found = (view * 255).round().long()
     found = found[:, 0] + 256 * found[:, 1]
     steps = {int(step) for clip in found for step in clip[0, 0].diff().unique()}

@@ -162,7 +162,7 @@ def test_a_story_fills_the_film_with_takes_of_the_right_length():
             take.end_frame == nxt.start_frame for take, nxt in itertools.pairwise(told.takes)
         )
         lengths = np.diff(edges) / told.fps
-        assert lengths.min() >= 4.9 and lengths.max() <= 11.1
+        assert lengths.min() >= 3.1 and lengths.max() <= 7.1
         assert all(a.location != b.location for a, b in itertools.pairwise(told.takes))
         for line in told.lines:
             assert 0 <= line.start_seconds < line.end_seconds <= 90

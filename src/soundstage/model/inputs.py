@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 import soundstage.torch_extras  # noqa: F401  (makes torchaudio importable)
-from soundstage.units import AUDIO_HZ, VIDEO_FPS, seconds_to_frames, seconds_to_samples
+from soundstage.units import AUDIO_HZ, VIDEO_FPS, half_up, seconds_to_frames, seconds_to_samples
 
 FLOOR_POWER = 1e-10
+GREY = 128
 
 
 def window_starts(length, window, tail):
@@ -66,11 +67,24 @@ def source_frames(frame_count, frames_per_second):
 
 
 def resize_frames(frames, settings):
-    """Return pictures (n, height, width, 3) uint8 resized to resize_height x resize_width."""
+    """Return pictures (n, resize_height, resize_width, 3) uint8: each whole, in its own shape.
+
+    frames: (n, height, width, 3) uint8. Bars of GREY fill what a narrower or wider picture leaves,
+    so that a thing looks alike in films and in benchmarks of another shape.
+    """
     planes = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
-    size = (settings.resize_height, settings.resize_width)
-    small = torch.nn.functional.interpolate(planes, size, mode="bilinear", antialias=True)
-    return small.permute(0, 2, 3, 1).contiguous().numpy()
+    high, wide = fitted(*frames.shape[1:3], settings)
+    small = torch.nn.functional.interpolate(planes, (high, wide), mode="bilinear", antialias=True)
+    result = np.full((len(frames), settings.resize_height, settings.resize_width, 3), GREY, np.uint8)
+    top, left = (settings.resize_height - high) // 2, (settings.resize_width - wide) // 2
+    result[:, top : top + high, left : left + wide] = small.permute(0, 2, 3, 1).numpy()
+    return result
+
+
+def fitted(height, width, settings):
+    """Return the (height, width), at least 1, of a picture that just fits the resized size."""
+    scale = min(settings.resize_height / height, settings.resize_width / width)
+    return max(1, half_up(height * scale)), max(1, half_up(width * scale))
 
 
 def to_video(frames, settings):

@@ -14,10 +14,10 @@ class Inputs:
     mels: int = 64  # HTK mel bands from 0 to 24 kHz
     mel_frames: int = 96  # spectrogram frames kept, from the centre
     frames: int = 8  # pictures per clip, evenly spaced
-    resize_height: int = 44  # pixels, the whole picture is resized to this
-    resize_width: int = 72  # pixels, the whole picture is resized to this
+    resize_height: int = 44  # pixels, the whole picture is fitted into this, grey bars around
+    resize_width: int = 78  # pixels, the whole picture is fitted into this, grey bars around
     crop_height: int = 40  # pixels, cut from the centre in evaluation, at random in training
-    crop_width: int = 64  # pixels, cut from the centre in evaluation, at random in training
+    crop_width: int = 72  # pixels, cut from the centre in evaluation, at random in training
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ ENCODERS = {
 }
 ENCODER_M4A = {"c": "aac", "aac_coder": "fast"}
 ISO_639_2 = {"en": "eng", "es": "spa", "fr": "fre", "de": "ger", "it": "ita", "ja": "jpn"}
+# How large things are shown by how many share the picture: alone, a thing fills it.
+CLOSENESS = (1.0, 1.25, 1.0, 0.85, 0.75)
 PICTURE = {"preset": "superfast", "crf": 24, "g": 100}
 
 
@@ -120,7 +122,7 @@ def _shot(story, size, people, take, sources, talk, rng):
     count = take.end_frame - take.start_frame
     seen = [(source, heard) for source, heard in sources if source.visible]
     places = _places(len(take.people) + len(seen), rng)
-    scale = (1.0, 1.0, 0.82, 0.68, 0.6)[len(places)]
+    scale = CLOSENESS[len(places)]
     actors = []
     for who in take.people:
         mouth = _envelope(

@@ -53,35 +53,35 @@ class Kind:
     half_width: float = 0.5  # in units of its height; keeps it inside the frame
     passes: bool = False  # drives through the picture
     portrait: bool = False  # a close framing: its lower edge is the frame's
-    hues: tuple = (0.0, 1.0)  # range of the main colour, in turns
+    hues: tuple = (0.0, 1.0)  # range of the main colour, in turns; a class has its usual one
 
 
 KINDS = {
     "Speech": Kind(draw_people.speech, 0.8, 1.6, half_width=0.25),
-    "Car": Kind(draw_machines.car, 0.3, 0.5, half_width=1.0, passes=True),
-    "Cheering": Kind(draw_people.cheering, 0.55, 0.8, half_width=0.8),
-    "Dog": Kind(draw_animals.dog, 0.4, 0.62, half_width=0.85),
-    "Cat": Kind(draw_animals.cat, 0.42, 0.66),
-    "Frying_(food)": Kind(draw_things.frying, 0.5, 0.75, half_width=0.9),
-    "Basketball_bounce": Kind(draw_things.basketball, 0.6, 0.85, half_width=0.7),
-    "Fire_alarm": Kind(draw_things.fire_alarm, 0.35, 0.6, lift=0.28, half_width=0.6),
+    "Car": Kind(draw_machines.car, 0.3, 0.5, half_width=1.0, passes=True, hues=(0.96, 1.04)),
+    "Cheering": Kind(draw_people.cheering, 0.55, 0.8, half_width=0.8, hues=(0.08, 0.16)),
+    "Dog": Kind(draw_animals.dog, 0.4, 0.62, half_width=0.85, hues=(0.0, 0.08)),
+    "Cat": Kind(draw_animals.cat, 0.42, 0.66, hues=(0.8, 0.88)),
+    "Frying_(food)": Kind(draw_things.frying, 0.5, 0.75, half_width=0.9, hues=(0.04, 0.12)),
+    "Basketball_bounce": Kind(draw_things.basketball, 0.6, 0.85, half_width=0.7, hues=(0.0, 0.06)),
+    "Fire_alarm": Kind(draw_things.fire_alarm, 0.35, 0.6, lift=0.28, half_width=0.6, hues=(0.97, 1.03)),
     "Chainsaw": Kind(draw_machines.chainsaw, 0.6, 0.85, half_width=0.9, hues=(0.02, 0.1)),
     "Cello": Kind(draw_instruments.cello, 0.75, 1.0),
-    "Banjo": Kind(draw_instruments.banjo, 0.7, 0.95, half_width=0.75, portrait=True),
-    "Singing": Kind(draw_people.singing, 0.75, 1.05),
-    "Chicken_rooster": Kind(draw_animals.rooster, 0.45, 0.7),
+    "Banjo": Kind(draw_instruments.banjo, 0.7, 0.95, half_width=0.75, portrait=True, hues=(0.1, 0.18)),
+    "Singing": Kind(draw_people.singing, 0.75, 1.05, hues=(0.85, 0.93)),
+    "Chicken_rooster": Kind(draw_animals.rooster, 0.45, 0.7, hues=(0.3, 0.38)),
     "Violin_fiddle": Kind(draw_instruments.violin, 0.7, 0.95, half_width=0.65, portrait=True),
-    "Vacuum_cleaner": Kind(draw_machines.vacuum_cleaner, 0.5, 0.7, half_width=1.0),
-    "Baby_laughter": Kind(draw_people.baby_laughter, 0.5, 0.8),
-    "Accordion": Kind(draw_instruments.accordion, 0.7, 0.95, half_width=0.75, portrait=True),
-    "Lawn_mower": Kind(draw_machines.lawn_mower, 0.4, 0.62, half_width=1.0, passes=True),
-    "Motorcycle": Kind(draw_machines.motorcycle, 0.38, 0.6, half_width=0.8, passes=True),
-    "Helicopter": Kind(draw_machines.helicopter, 0.3, 0.5, lift=0.32, half_width=1.0, passes=True),
+    "Vacuum_cleaner": Kind(draw_machines.vacuum_cleaner, 0.5, 0.7, half_width=1.0, hues=(0.46, 0.54)),
+    "Baby_laughter": Kind(draw_people.baby_laughter, 0.5, 0.8, hues=(0.12, 0.2)),
+    "Accordion": Kind(draw_instruments.accordion, 0.7, 0.95, half_width=0.75, portrait=True, hues=(0.94, 1.02)),
+    "Lawn_mower": Kind(draw_machines.lawn_mower, 0.4, 0.62, half_width=1.0, passes=True, hues=(0.26, 0.36)),
+    "Motorcycle": Kind(draw_machines.motorcycle, 0.38, 0.6, half_width=0.8, passes=True, hues=(0.6, 0.68)),
+    "Helicopter": Kind(draw_machines.helicopter, 0.3, 0.5, lift=0.32, half_width=1.0, passes=True, hues=(0.54, 0.6)),
     "Acoustic_guitar": Kind(draw_instruments.guitar, 0.7, 0.95, half_width=0.75, portrait=True),
-    "Telephone_bell_ringing": Kind(draw_things.telephone, 0.4, 0.65, half_width=0.7),
-    "Baby_cry_infant_cry": Kind(draw_people.baby_cry, 0.5, 0.8),
-    "Blender": Kind(draw_machines.blender, 0.5, 0.75),
-    "Clapping": Kind(draw_people.clapping, 0.6, 0.9),
+    "Telephone_bell_ringing": Kind(draw_things.telephone, 0.4, 0.65, half_width=0.7, hues=(0.98, 1.04)),
+    "Baby_cry_infant_cry": Kind(draw_people.baby_cry, 0.5, 0.8, hues=(0.5, 0.58)),
+    "Blender": Kind(draw_machines.blender, 0.5, 0.75, hues=(0.74, 0.82)),
+    "Clapping": Kind(draw_people.clapping, 0.6, 0.9, hues=(0.66, 0.76)),
 }
 
 
@@ -109,7 +109,7 @@ def style_of(rng, hues=(0.0, 1.0)):
     tone = rng.uniform(*hues)
     return Style(
         main=hue(tone, rng.uniform(0.65, 0.95), rng.uniform(0.65, 0.98)),
-        second=hue(tone + rng.uniform(0.3, 0.7), rng.uniform(0.5, 0.9), rng.uniform(0.6, 0.95)),
+        second=hue(tone + rng.uniform(0.45, 0.55), rng.uniform(0.5, 0.9), rng.uniform(0.6, 0.95)),
         fur=_FURS[rng.integers(len(_FURS))],
         patch=_FURS[rng.integers(len(_FURS))],
         wood=_WOODS[rng.integers(len(_WOODS))],
@@ -162,9 +162,7 @@ def camera_of(rng):
         return Camera(start, start)
     if move == "pan":
         return Camera(start, (1 - start[0], start[1], start[2]))
-    return Camera(
-        start, (start[0], start[1], start[2] + rng.choice([-1, 1]) * rng.uniform(0.05, 0.12))
-    )
+    return Camera(start, (start[0], start[1], start[2] + rng.choice([-1, 1]) * rng.uniform(0.05, 0.12)))
 
 
 @dataclass

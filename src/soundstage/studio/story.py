@@ -12,8 +12,8 @@ from soundstage.studio.names import EVENTS, GENRES, LOCATIONS, MANNERS
 from soundstage.studio.plan import film_row
 from soundstage.units import rng_of
 
-TAKE_SECONDS = (5.0, 11.0)  # shortest and longest take
-TALK_SHARE = 0.75  # share of the takes with dialogue
+TAKE_SECONDS = (3.2, 7.0)  # shortest and longest take
+TALK_SHARE = 0.65  # share of the takes with dialogue
 OFF_SCREEN_SPEAKER_SHARE = 0.12  # of the lines
 MUSIC_SHARE = 0.7  # share of the scenes with music
 OFF_SCREEN_SOURCE_SHARE = 0.2  # of the takes

@@ -156,7 +156,7 @@ def _picture(event, others, location, source, rng):
     """Return an iterator of frames: the event moves with its sound, others stand still."""
     count = seconds_to_frames(SECONDS)
     envelope = motion.envelope_of(source, count, VIDEO_FPS)
-    scale = float(rng.uniform(0.55, 1.0))
+    scale = float(rng.uniform(0.7, 1.1))
     actors = [look.actor_of(event, envelope, VIDEO_FPS, SIZE, rng, scale=scale)]
     for _ in range(int(rng.choice((0, 1, 1, 2)))):
         still = str(rng.choice(others))
