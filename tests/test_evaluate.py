@@ -140,6 +140,17 @@ def test_multilabel_probe_agrees_with_one_classifier_per_class():
     assert map_percent(fold.scores, labels[400:]) == pytest.approx(map_percent(expected, labels[400:]), abs=0.2)
 
 
+def test_probe_of_fewer_clips_than_dimensions_is_the_same_as_in_all_dimensions():
+    features, labels = blobs(300, 3, 3.0, dim=200)
+    role = split(300, 60, 20)  # 80 clips are fitted in their own span of the 200 dimensions
+    fold = linear(features, labels, role, "accuracy_percent", ONE_STRENGTH)[0]
+    scale = StandardScaler().fit(features[:80])
+    model = LogisticRegression(max_iter=1000, tol=1e-8)
+    model.fit(scale.transform(features[:80]), labels[:80].argmax(1))
+    expected = model.decision_function(scale.transform(features[80:]))
+    assert np.abs(fold.scores - expected).max() < 0.02 * np.abs(expected).max()
+
+
 def test_strength_is_chosen_on_validation_clips_alone():
     features, labels = blobs(400, 4, 3.0, dim=64)
     role = split(400, 60, 140)

@@ -81,15 +81,31 @@ def _path(features, labels, metric, strengths, settings):
         targets = [np.argmax(labels, axis=1)]
     else:
         targets = list(np.asarray(labels, int).T)
-    columns = [_fits(features, target, strengths, settings) for target in targets]
+    inside, basis = compact(features)
+    columns = [_fits(inside, basis, target, strengths, settings) for target in targets]
     if metric == "accuracy_percent":
         classes = np.shape(labels)[1]
         return [_multiclass(fit, classes) for fit in columns[0]]
     return [_multilabel(fits) for fits in zip(*columns, strict=True)]
 
 
-def _fits(features, target, strengths, settings):
-    """Return a fitted model per strength, or the only class where there is no other."""
+def compact(features):
+    """Return ((clips, r) coordinates, (r, dim) orthonormal basis) with features = coordinates @ basis.
+
+    features: (clips, dim); r is the smaller of both. A logistic regression with an L2 penalty does
+    not change when space is turned, and costs less in the span of its clips than in all of space.
+    """
+    if len(features) >= features.shape[1]:
+        return features, np.eye(features.shape[1])
+    basis = np.linalg.qr(features.T)[0].T
+    return features @ basis.T, basis
+
+
+def _fits(features, basis, target, strengths, settings):
+    """Return a fitted model per strength, or the only class where there is no other.
+
+    features: (clips, r) in a `basis` (r, dim), from which the weights are brought back.
+    """
     if len(set(target.tolist())) < 2:
         return [int(target[0])] * len(strengths)
     model = LogisticRegression(max_iter=settings.probe_iterations, warm_start=True)
@@ -99,7 +115,7 @@ def _fits(features, target, strengths, settings):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a bounded search is meant
             model.fit(features, target)
-        fits.append((model.classes_.copy(), model.coef_.copy(), model.intercept_.copy()))
+        fits.append((model.classes_.copy(), model.coef_ @ basis, model.intercept_.copy()))
     return fits
 
 

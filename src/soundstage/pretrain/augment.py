@@ -84,7 +84,9 @@ def _cropped(pictures, settings, rng):
     left = rng.integers(0, width - inputs.crop_width + 1, batch)
     mirrored = rng.random(batch) < settings.flip_share
     result = np.empty((batch, frames, inputs.crop_height, inputs.crop_width, 3), np.uint8)
-    for n, clip in enumerate(pictures):
+    # three bytes as one item: a mirrored copy then takes a third of the time
+    pixels, targets = (array.view("V3")[..., 0] for array in (np.ascontiguousarray(pictures), result))
+    for n, clip in enumerate(pixels):
         cut = clip[:, top[n] : top[n] + inputs.crop_height, left[n] : left[n] + inputs.crop_width]
-        result[n] = cut[:, :, ::-1] if mirrored[n] else cut
+        targets[n] = cut[:, :, ::-1] if mirrored[n] else cut
     return result
