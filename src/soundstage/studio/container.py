@@ -17,6 +17,7 @@ _FORMATS = {
     ".avi": ("mpeg4", "libmp3lame", {"qmin": "5", "qmax": "5"}),
     ".mp4": ("libx264", "aac", {"preset": "ultrafast", "crf": "23"}),
 }
+_QUICK = {"aac": {"aac_coder": "fast"}}  # a third of the time of the usual search
 
 
 def write_video(path, frames, sound):
@@ -29,7 +30,7 @@ def write_video(path, frames, sound):
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         seen = container.add_stream(picture_codec, rate=VIDEO_FPS, options=options)
         seen.pix_fmt, seen.thread_count = "yuv420p", 1
-        heard = container.add_stream(sound_codec, rate=AUDIO_HZ)
+        heard = container.add_stream(sound_codec, rate=AUDIO_HZ, options=_QUICK.get(sound_codec, {}))
         heard.bit_rate, heard.layout, heard.thread_count = BITS_PER_SECOND, "mono", 1
         for number, frame in enumerate(frames):
             if not number:

@@ -25,7 +25,7 @@ class Settings:
     speech_to_bed_mean_db: float = 1.5  # mean over films of speech power over bed power, dB
     speech_to_bed_sd_db: float = 1.2  # spread over films of the same, dB
     benchmark_clips: int = 400  # clips of each audio benchmark
-    benchmark_video_clips: int = 300  # clips of each audiovisual benchmark
+    benchmark_video_clips: int = 450  # clips of each audiovisual benchmark
 
     def __post_init__(self):
         if min(self.films_train, self.films_valid, self.films_test) < 0 or self.films_total < 1:
