@@ -33,6 +33,7 @@ localrules:
     shards,
     pretrain,
     evaluate,
+    list_films,
 
 
 rule all:

@@ -13,6 +13,8 @@ rule make_film:
         "logs/studio/{film}.log",
     benchmark:
         "logs/studio/{film}.tsv"
+    wildcard_constraints:
+        film=any_of(FILMS if IS_STUDIO else []),
     conda:
         "../../envs/media.yaml"
     threads: 1

@@ -49,6 +49,7 @@ rule make_table1:
 rule describe_corpus:
     """Count tracks accepted and refused, clips kept and dropped, and the shards' sizes."""
     input:
+        films="work/films/films.txt",
         alignments=[f"work/align/{film}/{language}.json" for film, language in DUBS],
         clips=expand("work/clips/{film}/clips.parquet", film=FILMS),
         indexes=expand("work/shards/{film}.json", film=FILMS),
@@ -67,13 +68,12 @@ rule describe_corpus:
         mem_mb=1000,
         runtime="10m",
     params:
-        films=FILMS,
         recipe=recipe("paper.corpus"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.paper.corpus \
-            --films {params.films:q} \
+            --films @{input.films:q} \
             --align work/align \
             --clips work/clips \
             --shards work/shards \

@@ -12,7 +12,7 @@ rule select_clips:
         probe="work/films/{film}/probe.json",
         audio="work/films/{film}/audio",
         alignments=lambda wildcards: [
-            f"work/align/{wildcards.film}/{language}.json" for language in dubs_of(wildcards.film)
+            f"work/align/{wildcards.film}/{language}.json" for language in DUBS_OF[wildcards.film]
         ],
     output:
         "work/clips/{film}/clips.parquet",
@@ -31,7 +31,7 @@ rule select_clips:
         original=original,
         alignments=lambda wildcards: [
             f"{language}=work/align/{wildcards.film}/{language}.json"
-            for language in dubs_of(wildcards.film)
+            for language in DUBS_OF[wildcards.film]
         ],
         audio=lambda wildcards: [
             f"{language}=work/films/{wildcards.film}/audio/{language}.flac"

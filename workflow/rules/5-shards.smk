@@ -12,9 +12,8 @@ rule write_shards:
         clips="work/clips/{film}/clips.parquet",
         audio="work/films/{film}/audio",
         nospeech=lambda wildcards: [
-            f"work/nospeech/{film}/{language}.flac"
-            for film, language in NOSPEECH
-            if film == wildcards.film
+            f"work/nospeech/{wildcards.film}/{language}.flac"
+            for language in NOSPEECH_OF[wildcards.film]
         ],
     output:
         index="work/shards/{film}.json",
@@ -39,9 +38,8 @@ rule write_shards:
             for language in sorted(TRACKS_OF[wildcards.film])
         ],
         nospeech=lambda wildcards: [
-            f"{language}=work/nospeech/{film}/{language}.flac"
-            for film, language in NOSPEECH
-            if film == wildcards.film
+            f"{language}=work/nospeech/{wildcards.film}/{language}.flac"
+            for language in NOSPEECH_OF[wildcards.film]
         ],
         settings=settings("shards"),
         recipe=recipe("shards.write"),

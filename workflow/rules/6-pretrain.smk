@@ -42,7 +42,8 @@ rule prepare_inputs:
 rule train_towers:
     """Train the audio and the video tower of one run with one seed."""
     input:
-        expand("work/pretrain/inputs/{film}.npz", film=FILMS),
+        films="work/films/films.txt",
+        inputs=expand("work/pretrain/inputs/{film}.npz", film=FILMS),
     output:
         "work/pretrain/{run}/{seed}/model.pt",
     log:
@@ -67,7 +68,7 @@ rule train_towers:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.pretrain.train \
-            --inputs {input:q} \
+            --inputs @<(sed 's|.*|work/pretrain/inputs/&.npz|' {input.films:q}) \
             --run {wildcards.run:q} \
             --seed {wildcards.seed:q} \
             --out {output:q} \
