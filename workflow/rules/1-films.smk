@@ -20,7 +20,8 @@ rule list_films:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=megabytes(500),
+        disk_mb=10,
         runtime="10m",
     params:
         films=config["corpus"]["films"],
@@ -51,8 +52,9 @@ rule extract_tracks:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=megabytes(2000),
+        disk_mb=8000,
+        runtime="2h",
     params:
         film=lambda wildcards: FILM_OF[wildcards.film]["path"],
         tracks=lambda wildcards: dumps(

@@ -25,7 +25,8 @@ rule make_table1:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
         runs=RUNS,
@@ -65,7 +66,8 @@ rule describe_corpus:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
         recipe=recipe("paper.corpus"),

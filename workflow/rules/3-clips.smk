@@ -24,8 +24,9 @@ rule select_clips:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="1h",
+        mem_mb=megabytes(2000),
+        disk_mb=10,
+        runtime="2h",
     params:
         film=lambda wildcards: FILM_OF[wildcards.film]["path"],
         original=original,

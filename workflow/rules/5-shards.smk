@@ -26,8 +26,9 @@ rule write_shards:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="2h",
+        mem_mb=megabytes(2000),
+        disk_mb=8000,
+        runtime="4h",
     params:
         film=lambda wildcards: FILM_OF[wildcards.film]["path"],
         split=lambda wildcards: FILM_OF[wildcards.film]["split"],

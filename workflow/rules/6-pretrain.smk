@@ -24,8 +24,9 @@ rule prepare_inputs:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="1h",
+        mem_mb=megabytes(2000),
+        disk_mb=5000,
+        runtime="2h",
     params:
         settings=settings("model", only=("inputs",)),
         recipe=recipe("pretrain.prepare"),
@@ -54,8 +55,12 @@ rule train_towers:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=megabytes(3000),
+        disk_mb=1000,
         runtime="12h",
+        gpu=0,
+        # two minutes before the limit, to save a checkpoint; the next attempt goes on from it
+        slurm_extra="--signal=TERM@120",
     params:
         settings=lambda wildcards: settings(
             "pretrain",
@@ -67,7 +72,8 @@ rule train_towers:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m soundstage.pretrain.train \
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.pretrain.train \
             --inputs @<(sed 's|.*|work/pretrain/inputs/&.npz|' {input.films:q}) \
             --run {wildcards.run:q} \
             --seed {wildcards.seed:q} \

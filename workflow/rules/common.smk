@@ -22,6 +22,11 @@ from soundstage.settings import dumps
 exports = f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir, 'src')))}; "
 if "conda" not in {str(method) for method in workflow.deployment_settings.deployment_method}:
     exports += f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+# In a job of SLURM, which has its scratch on the node's own disk, files are written there and moved once.
+exports += 'if [ -n "${{SLURM_JOB_ID:-}}" ]; then export SOUNDSTAGE_SCRATCH="$TMPDIR"; fi; '
+# SLURM ends a job with a signal to all of its processes. The shell waits for the command, which saves a
+# checkpoint, and the log is written until the command has ended.
+exports += "trap : TERM USR1; tee() {{ trap '' TERM USR1; exec tee \"$@\"; }}; "
 shell.prefix(exports)
 
 
@@ -114,6 +119,11 @@ def settings(section, only=None, leave_out=(), **more):
     }
     text = dumps({**kept, **more})
     return lambda wildcards: text
+
+
+def megabytes(first):
+    """Return a function of a job's memory in MB: `first`, twice that at the second attempt, and so on."""
+    return lambda wildcards, attempt: first * attempt
 
 
 def film_row(film):

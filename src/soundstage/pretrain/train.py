@@ -6,7 +6,7 @@
 Writes model.pt (the towers), and beside it metrics.jsonl (a line every log_steps, the last one with
 the held-out retrieval), retrieval.json, the TensorBoard folder tensorboard/, and while it runs
 checkpoint/. A killed training goes on from its checkpoint and ends with the same bits; on SIGTERM
-it saves one first. One thread, so that the weights do not depend on how many cores there are.
+or SIGUSR1 it saves one first. One thread, so that the weights do not depend on how many cores there are.
 """
 
 import dataclasses
@@ -183,13 +183,18 @@ def learning_rate(step, settings):
 
 
 class StopSignal:
-    """Turns SIGTERM and SIGINT into a request that is looked at between two steps."""
+    """Turns SIGTERM, SIGUSR1 and SIGINT into a request that is looked at between two steps.
+
+    SLURM sends the first at a cancellation or a time limit, and the second where a job asks for it.
+    """
+
+    NUMBERS = signal.SIGTERM, signal.SIGUSR1, signal.SIGINT
 
     def __init__(self):
         self.asked = 0
 
     def __enter__(self):
-        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGTERM, signal.SIGINT)}
+        self.before = {number: signal.signal(number, self._ask) for number in self.NUMBERS}
         return self
 
     def _ask(self, number, _frame):
