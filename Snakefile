@@ -34,6 +34,8 @@ localrules:
     pretrain,
     evaluate,
     list_films,
+    make_table1,
+    describe_corpus,
 
 
 rule all:

@@ -61,16 +61,17 @@ def snakemake(folder, *arguments, snakefile=ROOT / "Snakefile", profile="slurm",
 
 
 def requests():
-    """Return {rule: what its jobs asked SLURM for: cpu, mem, time, gpu} of all jobs so far."""
+    """Return {rule or group: what its latest job asked SLURM for: cpu, mem, time, gpu} of all jobs so far."""
     found = {}
     shown = subprocess.run(["scontrol", "show", "jobs", "-o"], capture_output=True, text=True, check=True).stdout
-    for line in shown.splitlines():
-        fields = dict(part.split("=", 1) for part in line.split() if "=" in part)
-        rule = re.match(r"(?:rule|group)_([a-z_0-9]+?)(_wildcards_|$)", fields.get("Comment", ""))
+    lines = [dict(part.split("=", 1) for part in line.split() if "=" in part) for line in shown.splitlines()]
+    for fields in sorted(lines, key=lambda fields: int(fields["JobId"])):
+        rule = re.match(r"rule_([a-z_0-9]+?)(_wildcards_|$)", fields.get("Comment", ""))
         asked = dict(part.split("=", 1) for part in fields["TRES"].split(","))
+        gpus = re.search(r"gpu(?::[a-z]\w*)?:(\d+)", fields.get("TresPerJob", ""))
         if rule:
-            gpus = asked.get("gres/gpu", "0")
-            found[rule[1]] = {"cpu": asked["cpu"], "mem": asked["mem"], "time": fields["TimeLimit"], "gpu": gpus}
+            figures = {"cpu": asked["cpu"], "mem": asked["mem"], "time": fields["TimeLimit"]}
+            found[rule[1]] = {**figures, "gpu": gpus[1] if gpus else "0"}
     return found
 
 
@@ -83,8 +84,10 @@ def test_table1_is_made_through_sbatch(folder, capsys):
         print("\n".join(["", *(f"{rule:20} {request}" for rule, request in sorted(asked.items()))]))
     assert asked["make_film"] == {"cpu": "1", "mem": "1000M", "time": "00:15:00", "gpu": "0"}
     assert asked["train_towers"] == {"cpu": "1", "mem": "3000M", "time": "12:00:00", "gpu": "0"}
+    assert asked["shards"] == {"cpu": "1", "mem": "2000M", "time": "06:00:00", "gpu": "0"}  # a group: one after another
     submitted = set(re.findall(r"^rule (\w+):", text, re.M))
-    assert submitted <= set(asked) and "list_films" not in asked
+    local = set(re.findall(r"^localrule (\w+):", text, re.M))
+    assert submitted == set(asked) - {"shards"} and local == {"list_films", "make_table1"}
 
 
 def test_a_cancelled_training_goes_on_and_ends_with_the_same_weights(folder):

@@ -24,6 +24,9 @@ rule write_shards:
         "logs/shards/{film}.tsv"
     conda:
         "../../envs/media.yaml"
+    # on a cluster one job makes the shards of a film and decodes them
+    group:
+        "shards"
     threads: 1
     resources:
         mem_mb=megabytes(2000),
