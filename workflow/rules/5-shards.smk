@@ -22,11 +22,11 @@ rule write_shards:
         "logs/shards/{film}.log",
     benchmark:
         "logs/shards/{film}.tsv"
-    conda:
-        "../../envs/media.yaml"
     # on a cluster one job makes the shards of a film and decodes them
     group:
         "shards"
+    conda:
+        "../../envs/media.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(2000),

@@ -20,11 +20,11 @@ rule prepare_inputs:
         "logs/pretrain/inputs-{film}.log",
     benchmark:
         "logs/pretrain/inputs-{film}.tsv"
-    conda:
-        "../../envs/torch.yaml"
     # on a cluster one job makes the shards of a film and decodes them
     group:
         "shards"
+    conda:
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=megabytes(2000),
