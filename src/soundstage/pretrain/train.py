@@ -6,7 +6,7 @@
 Writes model.pt (the towers), and beside it metrics.jsonl (a line every log_steps, the last one with
 the held-out retrieval), retrieval.json, the TensorBoard folder tensorboard/, and while it runs
 checkpoint/. A killed training goes on from its checkpoint and ends with the same bits; on SIGTERM
-or SIGUSR1 it saves one first. One thread, so that the weights do not depend on how many cores there are.
+it saves one first. One thread, so that the weights do not depend on how many cores there are.
 """
 
 import dataclasses
@@ -38,9 +38,7 @@ def main():
     arguments.add_argument("--run", required=True, help="name of the run, for the records")
     arguments.add_argument("--seed", type=int, required=True, help="seed of every draw")
     arguments.add_argument("--out", required=True, help="model.pt to be written")
-    arguments.add_argument(
-        "--fresh", action="store_true", help="forget a checkpoint and start from the first step"
-    )
+    arguments.add_argument("--fresh", action="store_true", help="forget a checkpoint and start from the first step")
     add_settings(arguments, Settings)
     train(arguments.parse_args())
 
@@ -183,18 +181,13 @@ def learning_rate(step, settings):
 
 
 class StopSignal:
-    """Turns SIGTERM, SIGUSR1 and SIGINT into a request that is looked at between two steps.
-
-    SLURM sends the first at a cancellation or a time limit, and the second where a job asks for it.
-    """
-
-    NUMBERS = signal.SIGTERM, signal.SIGUSR1, signal.SIGINT
+    """Turns SIGTERM and SIGINT into a request that is looked at between two steps."""
 
     def __init__(self):
         self.asked = 0
 
     def __enter__(self):
-        self.before = {number: signal.signal(number, self._ask) for number in self.NUMBERS}
+        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def _ask(self, number, _frame):
