@@ -38,7 +38,9 @@ def main():
     arguments.add_argument("--run", required=True, help="name of the run, for the records")
     arguments.add_argument("--seed", type=int, required=True, help="seed of every draw")
     arguments.add_argument("--out", required=True, help="model.pt to be written")
-    arguments.add_argument("--fresh", action="store_true", help="forget a checkpoint and start from the first step")
+    arguments.add_argument(
+        "--fresh", action="store_true", help="forget a checkpoint and start from the first step"
+    )
     add_settings(arguments, Settings)
     train(arguments.parse_args())
 
