@@ -97,7 +97,8 @@ def test_a_cancelled_training_goes_on_and_ends_with_the_same_weights(folder):
     long.write_text("pretrain: {steps: 60, checkpoint_steps: 2}")
     words = ["--configfile", *OVERLAYS, str(long), "--set-resources", "train_towers:gpu=1"]
     target = f"{TRAINED}/model.pt"
-    canceller = threading.Thread(target=cancel_when, args=(folder / TRAINED / "checkpoint" / "checkpoint.pt",))
+    checkpoint = folder / TRAINED / "checkpoint" / "checkpoint.pt"
+    canceller = threading.Thread(target=cancel_when, args=(checkpoint,), daemon=True)
     canceller.start()
     text = snakemake(folder, *QUICK, *words, "--", target)
     canceller.join()
