@@ -5,10 +5,10 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help setup system table1 studio_models test lint format freeze clean
+.PHONY: help setup system table1 studio_models test test-slurm lint format freeze clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9_]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9_-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 table1: setup ## rebuild results/table1.csv on the embedded corpus and print it
 	$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) results/table1.csv
@@ -16,6 +16,9 @@ table1: setup ## rebuild results/table1.csv on the embedded corpus and print it
 
 test: setup ## run the whole test suite
 	$(BIN)/python -m pytest tests
+
+test-slurm: setup ## the workflow through sbatch on a real SLURM of this machine alone (as root; ten minutes)
+	$(BIN)/python -m pytest tests/slurm -m slurm -rs
 
 lint: setup ## every style check
 	$(BIN)/ruff check

@@ -33,6 +33,9 @@ localrules:
     shards,
     pretrain,
     evaluate,
+    list_films,
+    make_table1,
+    describe_corpus,
 
 
 rule all:

@@ -10,8 +10,11 @@ import pytest
 from soundstage import config as configuration
 from soundstage import recipe as recipes
 from soundstage import units
+from soundstage.cli import parser
 from soundstage.errors import UserError
 from soundstage.files import atomic, read_json, sha256, write_json
+from soundstage.films import list as film_list
+from soundstage.memo import fingerprint, remembered
 from soundstage.settings import dumps, load
 
 
@@ -234,3 +237,50 @@ def test_errors_survive_the_trip_between_processes():
     error = pickle.loads(pickle.dumps(UserError("what", "where", "fix")))
     assert json.dumps([error.what, error.where, error.fix]) == '["what", "where", "fix"]'
     assert "what to do: fix" in str(error)
+
+
+def test_what_is_remembered_is_made_again_when_a_cause_changes(tmp_path):
+    cause, made = tmp_path / "films.tsv", []
+    cause.write_text("one")
+
+    def make():
+        made.append(cause.read_text())
+        return {"rows": made[-1]}
+
+    for expected in ("one", "one", "two"):
+        cause.write_text(expected)
+        key = fingerprint([cause, tmp_path / "absent"], "settings")
+        assert remembered(tmp_path / "memo.json", key, make) == {"rows": expected}
+    assert made == ["one", "two"]
+    (tmp_path / "memo.json").write_text('{"key": ')
+    assert remembered(tmp_path / "memo.json", key, make) == {"rows": "two"}
+    assert made == ["one", "two", "two"]
+
+
+def test_an_error_is_not_remembered(tmp_path):
+    with pytest.raises(UserError):
+        remembered(tmp_path / "memo.json", "key", lambda: load(Outer, "{"))
+    assert not (tmp_path / "memo.json").exists()
+
+
+def test_every_recipe_of_the_package_is_the_one_of_its_module(tiny_package):
+    assert recipes.recipes() == {name: recipes.recipe(name) for name in ("stage.a", "b", "c")}
+
+
+def test_the_lines_of_a_file_stand_for_arguments(tmp_path):
+    (tmp_path / "list.txt").write_text("a b\nc\n")
+    arguments = parser("Doc.")
+    arguments.add_argument("--inputs", nargs="+")
+    arguments.add_argument("--out")
+    found = arguments.parse_args(["--inputs", f"@{tmp_path / 'list.txt'}", "--out", "x"])
+    assert found.inputs == ["a b", "c"] and found.out == "x"
+
+
+def test_the_list_of_films_is_the_tables(tmp_path, monkeypatch):
+    (tmp_path / "films.tsv").write_text("film\tpath\toriginal_language\nb\tb.mkv\ten\na\ta.mkv\tfr\n")
+    for films, expected in ((str(tmp_path / "films.tsv"), "b\na\n"), ("studio", "film-000\nfilm-001\n")):
+        settings = '{"films_train": 2, "films_valid": 0, "films_test": 0}'
+        words = ["--films", films, "--out", str(tmp_path / "films.txt"), "--settings", settings]
+        monkeypatch.setattr("sys.argv", ["list", *words])
+        film_list.main()
+        assert (tmp_path / "films.txt").read_text() == expected

@@ -181,6 +181,26 @@ def test_the_shipped_configuration_plans_the_whole_table(copy):
     assert "make_table1" in text
 
 
+def test_a_film_that_is_not_in_the_table_is_refused(copy):
+    for target in ("work/clips/film-999/clips.parquet", "work/studio/films/film-999"):
+        text = snakemake(copy, "--dry-run", target, check=False)
+        assert "film-999" in text and "Job stats" not in text
+
+
+def test_many_films_are_planned_linearly_and_no_command_lists_them(copy):
+    """The kernel takes 128 KiB an argument, and the command of a rule is one."""
+    counts, longest = {}, {}
+    for films in (5, 25):
+        many = f"studio: {{films_train: {films}, films_valid: 0, films_test: 0}}"
+        (copy / "many.yaml").write_text(f"{many}\npretrain: {{seeds: [0]}}")
+        text = snakemake(copy, "--dry-run", "--printshellcmds", "--configfile", "many.yaml", "--", "all", config=None)
+        counts[films] = int(re.search(r"^total +(\d+)$", text, re.M).group(1))
+        commands = re.findall(r"exec &>.*?(?=\n\n|\n\[|\Z)", text, re.S)
+        longest[films] = max(map(len, commands))
+    per_film = (counts[25] - counts[5]) / 20
+    assert 8 <= per_film <= 13 and longest[25] < longest[5] + 100 and longest[5] > 500
+
+
 def test_every_rule_says_what_it_does(copy):
     text = snakemake(copy, "--list-rules", config=None)
     rules = [line for line in text.splitlines() if re.match(r"\w+( |$)", line)]

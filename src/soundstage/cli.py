@@ -9,9 +9,16 @@ from soundstage.settings import load
 
 
 def parser(doc):
-    """Return an argument parser whose help is the module's docstring."""
+    """Return an argument parser whose help is the module's docstring.
+
+    An argument @FILE stands for the lines of FILE, an argument each: for lists too long to be typed.
+    """
     return argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        description=doc,
+        epilog="@FILE stands for the lines of FILE, an argument each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        fromfile_prefix_chars="@",
+        allow_abbrev=False,
     )
 
 

@@ -108,6 +108,20 @@ def impossible(config):
     return faults
 
 
+def table_files(config):
+    """Return the paths of the two tables, none for the embedded corpus or where the keys are faulty."""
+    corpus = config["corpus"] if isinstance(config.get("corpus"), dict) else {}
+    named = [corpus.get(key) for key in ("films", "tracks")]
+    return [path for path in named if isinstance(path, str) and path != "studio"]
+
+
+def checked_tables(config, schema):
+    """Return [rows of films, rows of tracks] after every check of the configuration and of the rows."""
+    check(config, schema)
+    films = read_films(config)
+    return [films, read_tracks(config, films)]
+
+
 def read_films(config):
     """Return the rows of films.tsv, or of the embedded corpus, as dicts of strings."""
     path = config["corpus"]["films"]

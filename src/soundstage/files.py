@@ -17,22 +17,31 @@ def atomic(path):
     """Yield a temporary path beside `path` (same suffix), renamed onto it on success.
 
     On any failure the temporary file or folder is removed and `path` is left as it was. A full
-    disk is reported as a UserError that names the file.
+    disk is reported as a UserError that names the file. Where the environment names a scratch folder
+    in SOUNDSTAGE_SCRATCH, as the workflow does in jobs of a cluster, the temporary path is there, on the
+    node's own disk, and what was written is moved once, when it is whole.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    beside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    scratch = os.environ.get("SOUNDSTAGE_SCRATCH")
+    temporary = Path(scratch, beside.name) if scratch else beside
     try:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _flush(temporary)
-        os.replace(temporary, path)
+        if temporary != beside:
+            shutil.move(temporary, beside)
+        _flush(beside)
+        os.replace(beside, path)
     except OSError as error:
         _remove(temporary)
+        _remove(beside)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError("no space left on the disk", path, "free space and run again") from None
         raise
     except BaseException:
         _remove(temporary)
+        _remove(beside)
         raise
 
 

@@ -22,6 +22,17 @@ def recipe(module):
     return digest.hexdigest()[:16]
 
 
+def recipes():
+    """Return {module: recipe} of every module of the package."""
+    names = [path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in sources()]
+    return {name: recipe(name) for name in names if not name.endswith("__init__")}
+
+
+def sources():
+    """Return the package's Python files, sorted."""
+    return sorted(ROOT.rglob("*.py"))
+
+
 def closure(module):
     """Return the files of `module` and of everything that it imports from the package."""
     found, waiting = set(), [_file(module)]
@@ -44,7 +55,7 @@ def _file(module):
 
 @functools.cache
 def _code(path):
-    """Return (code without docstrings as a dump, names imported from the package)."""
+    """Return (hash of the code without docstrings, names imported from the package)."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = []
     for node in ast.walk(tree):
@@ -54,7 +65,7 @@ def _code(path):
             names += [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
         _drop_docstring(node)
     inside = tuple(name[len(NAME) + 1 :] for name in names if name.startswith(NAME + "."))
-    return ast.dump(tree), inside
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), inside
 
 
 def _drop_docstring(node):

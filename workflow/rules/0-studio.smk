@@ -13,12 +13,15 @@ rule make_film:
         "logs/studio/{film}.log",
     benchmark:
         "logs/studio/{film}.tsv"
+    wildcard_constraints:
+        film=any_of(FILMS if IS_STUDIO else []),
     conda:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime="10m",
+        mem_mb=megabytes(1000),
+        disk_mb=100,
+        runtime="15m",
     params:
         settings=settings("studio"),
         recipe=recipe("studio.film"),
@@ -44,8 +47,9 @@ rule make_benchmark:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime="20m",
+        mem_mb=megabytes(1500),
+        disk_mb=500,
+        runtime="30m",
     params:
         settings=settings("studio"),
         recipe=recipe("studio.benchmark"),
@@ -71,7 +75,8 @@ rule draw_sheet:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(1000),
+        disk_mb=100,
         runtime="10m",
     params:
         settings=settings("studio"),
@@ -97,7 +102,8 @@ rule studio_models:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=megabytes(6000),
+        disk_mb=2000,
         runtime="3h",
     params:
         # with the checkpoint beside the output, from which a killed training goes on

@@ -1,9 +1,40 @@
 # Stage 1, films: read every film once and write what later stages hear.
 #
 # needs   the films' media files (films.tsv, tracks.tsv) or the embedded corpus
-# makes   work/films/{film}/probe.json and work/films/{film}/audio/{language}.flac (48 kHz mono,
-#         sample 0 = picture time 0)
+# makes   work/films/films.txt (the ids of the films), work/films/{film}/probe.json and
+#         work/films/{film}/audio/{language}.flac (48 kHz mono, sample 0 = picture time 0)
 # costs   about 5 MB a minute and track; a 2-hour film with 6 tracks takes a few minutes
+
+
+rule list_films:
+    """Write the ids of the films, from which the commands of later stages read long lists."""
+    input:
+        [] if IS_STUDIO else config["corpus"]["films"],
+    output:
+        "work/films/films.txt",
+    log:
+        "logs/films/list.log",
+    benchmark:
+        "logs/films/list.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(500),
+        disk_mb=10,
+        runtime="10m",
+    params:
+        films=config["corpus"]["films"],
+        settings=settings("studio", only=("films_train", "films_valid", "films_test")),
+        recipe=recipe("films.list"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.films.list \
+            --films={params.films:q} \
+            --out {output:q} \
+            --settings {params.settings:q}
+        """
 
 
 rule extract_tracks:
@@ -21,8 +52,9 @@ rule extract_tracks:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime="1h",
+        mem_mb=megabytes(2000),
+        disk_mb=8000,
+        runtime="2h",
     params:
         film=lambda wildcards: FILM_OF[wildcards.film]["path"],
         tracks=lambda wildcards: dumps(

@@ -25,7 +25,8 @@ rule make_table1:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
         runs=RUNS,
@@ -49,6 +50,7 @@ rule make_table1:
 rule describe_corpus:
     """Count tracks accepted and refused, clips kept and dropped, and the shards' sizes."""
     input:
+        films="work/films/films.txt",
         alignments=[f"work/align/{film}/{language}.json" for film, language in DUBS],
         clips=expand("work/clips/{film}/clips.parquet", film=FILMS),
         indexes=expand("work/shards/{film}.json", film=FILMS),
@@ -64,16 +66,16 @@ rule describe_corpus:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
-        films=FILMS,
         recipe=recipe("paper.corpus"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.paper.corpus \
-            --films {params.films:q} \
+            --films @{input.films:q} \
             --align work/align \
             --clips work/clips \
             --shards work/shards \

@@ -20,8 +20,9 @@ rule align_track:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime="30m",
+        mem_mb=megabytes(2000),
+        disk_mb=10,
+        runtime="1h",
     params:
         original=original,
         settings=settings("align"),

@@ -12,7 +12,7 @@ rule select_clips:
         probe="work/films/{film}/probe.json",
         audio="work/films/{film}/audio",
         alignments=lambda wildcards: [
-            f"work/align/{wildcards.film}/{language}.json" for language in dubs_of(wildcards.film)
+            f"work/align/{wildcards.film}/{language}.json" for language in DUBS_OF[wildcards.film]
         ],
     output:
         "work/clips/{film}/clips.parquet",
@@ -24,14 +24,15 @@ rule select_clips:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="1h",
+        mem_mb=megabytes(2000),
+        disk_mb=10,
+        runtime="2h",
     params:
         film=lambda wildcards: FILM_OF[wildcards.film]["path"],
         original=original,
         alignments=lambda wildcards: [
             f"{language}=work/align/{wildcards.film}/{language}.json"
-            for language in dubs_of(wildcards.film)
+            for language in DUBS_OF[wildcards.film]
         ],
         audio=lambda wildcards: [
             f"{language}=work/films/{wildcards.film}/audio/{language}.flac"

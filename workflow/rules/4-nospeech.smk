@@ -20,8 +20,9 @@ rule remove_speech:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="4h",
+        mem_mb=megabytes(3000),
+        disk_mb=2000,
+        runtime="8h",
     params:
         settings=settings("nospeech"),
         recipe=recipe("nospeech.separate"),

@@ -12,9 +12,8 @@ rule write_shards:
         clips="work/clips/{film}/clips.parquet",
         audio="work/films/{film}/audio",
         nospeech=lambda wildcards: [
-            f"work/nospeech/{film}/{language}.flac"
-            for film, language in NOSPEECH
-            if film == wildcards.film
+            f"work/nospeech/{wildcards.film}/{language}.flac"
+            for language in NOSPEECH_OF[wildcards.film]
         ],
     output:
         index="work/shards/{film}.json",
@@ -23,12 +22,16 @@ rule write_shards:
         "logs/shards/{film}.log",
     benchmark:
         "logs/shards/{film}.tsv"
+    # on a cluster one job makes the shards of a film and decodes them
+    group:
+        "shards"
     conda:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="2h",
+        mem_mb=megabytes(2000),
+        disk_mb=8000,
+        runtime="4h",
     params:
         film=lambda wildcards: FILM_OF[wildcards.film]["path"],
         split=lambda wildcards: FILM_OF[wildcards.film]["split"],
@@ -39,9 +42,8 @@ rule write_shards:
             for language in sorted(TRACKS_OF[wildcards.film])
         ],
         nospeech=lambda wildcards: [
-            f"{language}=work/nospeech/{film}/{language}.flac"
-            for film, language in NOSPEECH
-            if film == wildcards.film
+            f"{language}=work/nospeech/{wildcards.film}/{language}.flac"
+            for language in NOSPEECH_OF[wildcards.film]
         ],
         settings=settings("shards"),
         recipe=recipe("shards.write"),

@@ -20,12 +20,16 @@ rule prepare_inputs:
         "logs/pretrain/inputs-{film}.log",
     benchmark:
         "logs/pretrain/inputs-{film}.tsv"
+    # on a cluster one job makes the shards of a film and decodes them
+    group:
+        "shards"
     conda:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime="1h",
+        mem_mb=megabytes(2000),
+        disk_mb=5000,
+        runtime="2h",
     params:
         settings=settings("model", only=("inputs",)),
         recipe=recipe("pretrain.prepare"),
@@ -42,7 +46,8 @@ rule prepare_inputs:
 rule train_towers:
     """Train the audio and the video tower of one run with one seed."""
     input:
-        expand("work/pretrain/inputs/{film}.npz", film=FILMS),
+        films="work/films/films.txt",
+        inputs=expand("work/pretrain/inputs/{film}.npz", film=FILMS),
     output:
         "work/pretrain/{run}/{seed}/model.pt",
     log:
@@ -53,8 +58,12 @@ rule train_towers:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=megabytes(3000),
+        disk_mb=1000,
         runtime="12h",
+        gpu=0,
+        # two minutes before the limit, to save a checkpoint; the next attempt goes on from it
+        slurm_extra="--signal=TERM@120",
     params:
         settings=lambda wildcards: settings(
             "pretrain",
@@ -66,8 +75,9 @@ rule train_towers:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m soundstage.pretrain.train \
-            --inputs {input:q} \
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.pretrain.train \
+            --inputs @<(sed 's|.*|work/pretrain/inputs/&.npz|' {input.films:q}) \
             --run {wildcards.run:q} \
             --seed {wildcards.seed:q} \
             --out {output:q} \

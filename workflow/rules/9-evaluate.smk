@@ -20,7 +20,8 @@ rule prepare_benchmark:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=megabytes(3000),
+        disk_mb=5000,
         runtime="4h",
     params:
         group=lambda wildcards: config["evaluate"]["benchmarks"][wildcards.benchmark]["group"],
@@ -56,15 +57,18 @@ rule score_run:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=megabytes(2000),
+        disk_mb=1000,
         runtime="4h",
+        gpu=0,
     params:
         settings=settings("evaluate", leave_out=("benchmarks", "folders")),
         recipe=recipe("evaluate.run"),
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m soundstage.evaluate.run \
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.evaluate.run \
             --model {input.model:q} \
             --inputs {input.inputs:q} \
             --run {wildcards.run:q} \
@@ -90,7 +94,8 @@ rule embed_folder:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=megabytes(2000),
+        disk_mb=1000,
         runtime="4h",
     params:
         settings=settings("evaluate", leave_out=("benchmarks", "folders")),

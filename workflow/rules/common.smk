@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from soundstage import config as configuration
 from soundstage.errors import UserError
-from soundstage.recipe import recipe
+from soundstage.memo import fingerprint, remembered
+from soundstage.recipe import recipes, sources
 from soundstage.settings import dumps
 
 # Rules run the code beside this workflow with the Python that runs Snakemake, so that nothing need
@@ -21,19 +22,37 @@ from soundstage.settings import dumps
 exports = f"export PYTHONPATH={shlex.quote(str(Path(workflow.basedir, 'src')))}; "
 if "conda" not in {str(method) for method in workflow.deployment_settings.deployment_method}:
     exports += f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; '
+# In a job of SLURM, which has its scratch on the node's own disk, files are written there and moved once.
+exports += 'if [ -n "${{SLURM_JOB_ID:-}}" ]; then export SOUNDSTAGE_SCRATCH="$TMPDIR"; fi; '
+# SLURM ends a job with a signal to all of its processes. The shell waits for the command, which saves a
+# checkpoint, and the log is written until the command has ended.
+exports += "trap : TERM USR1; tee() {{ trap '' TERM USR1; exec tee \"$@\"; }}; "
 shell.prefix(exports)
+
+
+# Every job on a cluster reads this file again. What takes long, checking and hashing, is done once per
+# change and remembered in STATE under a fingerprint of all that it depends on.
+STATE = Path(".snakemake", "soundstage")
+CODE = fingerprint(sources())
+RECIPES = remembered(STATE / "recipes.json", CODE, recipes)
+
+
+def recipe(module):
+    """Return the hash of a module's code and of all that it imports from the package."""
+    return RECIPES[module]
 
 
 def load_tables():
     """Return (rows of films, rows of tracks) of a configuration that has passed every check."""
-    schema = yaml.safe_load(
-        Path(f"{workflow.basedir}/workflow/schemas/config.schema.yaml").read_text()
-    )
+    schema = Path(f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
+    configuration.drop_removed(config)
+    read = [schema, *configuration.table_files(config)]
     try:
-        configuration.drop_removed(config)
-        configuration.check(config, schema)
-        films = configuration.read_films(config)
-        return films, configuration.read_tracks(config, films)
+        return remembered(
+            STATE / "tables.json",
+            fingerprint(read, CODE, repr(config)),
+            lambda: configuration.checked_tables(config, yaml.safe_load(schema.read_text())),
+        )
     except UserError as error:
         raise WorkflowError(str(error)) from None
 
@@ -52,6 +71,9 @@ DUBS = [
     for language in tracks
     if language != FILM_OF[film]["original_language"]
 ]
+DUBS_OF = {film: [] for film in FILM_OF}
+for film, language in sorted(DUBS):
+    DUBS_OF[film].append(language)
 IS_STUDIO = config["corpus"]["films"] == "studio"
 RUNS = list(config["pretrain"]["runs"])
 SEEDS = config["pretrain"]["seeds"]
@@ -61,11 +83,9 @@ STUDIO_BENCHMARKS = [
     name for name, entry in config["evaluate"]["benchmarks"].items() if entry["folder"] == "studio"
 ]
 # The tracks of which some run uses the version without speech: the originals, if any run does.
-NOSPEECH = [
-    (film, row["original_language"])
-    for film, row in FILM_OF.items()
-    if "speech_removed" in {run["views"] for run in config["pretrain"]["runs"].values()}
-]
+SPEECH_REMOVED = "speech_removed" in {run["views"] for run in config["pretrain"]["runs"].values()}
+NOSPEECH_OF = {film: [row["original_language"]] * SPEECH_REMOVED for film, row in FILM_OF.items()}
+NOSPEECH = [(film, language) for film, found in NOSPEECH_OF.items() for language in found]
 PARTS = range(config["shards"]["parts_per_film"])
 
 
@@ -75,7 +95,9 @@ def any_of(names):
 
 
 wildcard_constraints:
-    film=any_of(FILMS),
+    # not the films of the table, because Snakemake would copy so long a pattern into every path;
+    # film_row() refuses others
+    film=configuration.FILM_ID,
     language=any_of(LANGUAGES),
     run=any_of(RUNS),
     seed=r"\d+",
@@ -95,24 +117,35 @@ def settings(section, only=None, leave_out=(), **more):
         for key, value in config[section].items()
         if key in (only or config[section]) and key not in leave_out
     }
-    return lambda wildcards: dumps({**kept, **more})
+    text = dumps({**kept, **more})
+    return lambda wildcards: text
+
+
+def megabytes(first):
+    """Return a function of a job's memory in MB: `first`, twice that at the second attempt, and so on."""
+    return lambda wildcards, attempt: first * attempt
+
+
+def film_row(film):
+    """Return a film's row of the table; a WorkflowError for a film that is not in it."""
+    if film not in FILM_OF:
+        raise WorkflowError(
+            f"film {film!r} is not in the table of films ({config['corpus']['films']})"
+        )
+    return FILM_OF[film]
 
 
 def original(wildcards):
     """Return the original language of a film."""
-    return FILM_OF[wildcards.film]["original_language"]
+    return film_row(wildcards.film)["original_language"]
 
 
 def media_of(film):
     """Return the files or the folder that a film's picture and tracks are read from."""
+    path = film_row(film)["path"]
     if IS_STUDIO:
         return [f"work/studio/films/{film}"]
-    return sorted({FILM_OF[film]["path"], *(row["path"] for row in TRACKS_OF[film].values())})
-
-
-def dubs_of(film):
-    """Return the languages of a film's dubs, sorted."""
-    return sorted(language for name, language in DUBS if name == film)
+    return sorted({path, *(row["path"] for row in TRACKS_OF[film].values())})
 
 
 def benchmark_folder(name):

@@ -1,0 +1,140 @@
+"""What a corpus of so many hours will cost per stage, from the benchmark files of a run that was measured.
+
+python -m soundstage.paper.plan --hours 1000 [--logs logs] [--work work] [--out plan.csv]
+
+Work on films is taken to grow with their hours, at the measured number of dubs and length of a film;
+trainings and evaluations are counted as measured, because their length is set by the configuration and
+not by the corpus. CPU-hours are hours of a job times its threads, which is what a cluster counts;
+GPU-hours are hours times the GPUs that the job asked for, 0 where the measured run used none.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas
+
+from soundstage.cli import parser, run
+from soundstage.errors import UserError
+from soundstage.files import atomic, read_json
+
+
+class Part(NamedTuple):
+    """A kind of job: its stage, pattern of its benchmark files, the folders it fills, and whether films count."""
+
+    stage: str
+    part: str
+    logs: str
+    folders: tuple
+    grows: bool
+
+
+# The first part whose pattern fits a benchmark file or folder counts it.
+PARTS = (
+    Part("studio", "films", r"studio/film-.*", ("studio/films",), True),
+    Part("studio", "benchmarks", r"studio/.*", ("studio/benchmarks",), False),
+    Part("films", "list", r"films/list", ("films/films.txt",), False),
+    Part("films", "tracks", r"films/.*", ("films",), True),
+    Part("align", "tracks", r"align/.*", ("align",), True),
+    Part("clips", "films", r"clips/.*", ("clips",), True),
+    Part("nospeech", "tracks", r"nospeech/.*", ("nospeech",), True),
+    Part("shards", "films", r"shards/.*", ("shards",), True),
+    Part("pretrain", "inputs", r"pretrain/inputs-.*", ("pretrain/inputs",), True),
+    Part("pretrain", "runs", r"pretrain/.*", ("pretrain",), False),
+    Part("evaluate", "inputs", r"evaluate/inputs-.*", ("evaluate/inputs",), False),
+    Part("evaluate", "runs", r"evaluate/.*", ("evaluate",), False),
+    Part("paper", "corpus", r"paper/corpus", (), False),
+    Part("paper", "tables", r"paper/.*", (), False),
+)
+
+
+def measured_hours(work):
+    """Return the hours of film in a run's work folder, from the probes of stage films; UserError without any."""
+    probes = [read_json(path) for path in sorted(Path(work, "films").glob("*/probe.json"))]
+    seconds = sum(probe["picture"]["seconds"] for probe in probes if probe.get("picture"))
+    if not seconds:
+        raise UserError(
+            "expected films that a run has probed, found none", Path(work, "films"), "run `snakemake films`"
+        )
+    return seconds / 3600
+
+
+def jobs(logs):
+    """Return one line per benchmark file: job (stage/name), hours, threads, gpus."""
+    rows = []
+    for path in sorted(Path(logs).glob("*/*.tsv")):
+        last = pandas.read_csv(path, sep="\t").iloc[-1]
+        asked = re.search(r"\bgpu\W+(\d+)", str(last.get("resources", "")))
+        name = path.relative_to(logs).with_suffix("").as_posix()
+        threads = int(last.get("threads", 1))
+        rows.append((name, float(last["s"]) / 3600, threads, int(asked[1]) if asked else 0))
+    if not rows:
+        raise UserError("expected benchmark files of a run, found none", logs, "run first")
+    return pandas.DataFrame(rows, columns=["job", "hours", "threads", "gpus"])
+
+
+def measured(found, work):
+    """Return one line per part that the run has: jobs, cpu_hours, gpu_hours, gigabytes, grows.
+
+    found: the lines of jobs(); work: the folder whose files are counted.
+    """
+    left, seen, rows = found, set(), []
+    for part in PARTS:
+        mine = left["job"].str.fullmatch(part.logs)
+        chosen, left = left[mine], left[~mine]
+        gigabytes = sum(_bytes(Path(work, folder), seen) for folder in part.folders) / 1e9
+        if len(chosen):
+            cpu_hours = (chosen["hours"] * chosen["threads"]).sum()
+            gpu_hours = (chosen["hours"] * chosen["gpus"]).sum()
+            rows.append((part.stage, part.part, len(chosen), cpu_hours, gpu_hours, gigabytes, part.grows))
+    names = ["stage", "part", "jobs", "cpu_hours", "gpu_hours", "gigabytes", "grows"]
+    return pandas.DataFrame(rows, columns=names)
+
+
+def _bytes(path, seen):
+    """Return the bytes of a file or of all files below a folder that are not in `seen`, and add them to it."""
+    files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
+    new = [item for item in files if item not in seen]
+    seen.update(new)
+    return sum(item.stat().st_size for item in new)
+
+
+def forecast(table, factor):
+    """Return the lines of measured() for a corpus `factor` times as long."""
+    result = table.copy()
+    for name in ("jobs", "cpu_hours", "gpu_hours", "gigabytes"):
+        result[name] = table[name].where(~table["grows"], table[name] * factor)
+    result["jobs"] = result["jobs"].round().astype(int)
+    return result
+
+
+def main():
+    """Print what was measured and the forecast, and write the forecast where asked."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--hours", type=float, required=True, help="hours of film of the corpus that is planned")
+    arguments.add_argument("--logs", default="logs", help="logs of the measured run (default: logs)")
+    arguments.add_argument("--work", default="work", help="its work folder (default: work)")
+    arguments.add_argument("--out", type=Path, help="CSV to write")
+    options = arguments.parse_args()
+    if options.hours <= 0:
+        raise UserError(f"expected more than 0 hours, found {options.hours:g}", "--hours")
+    hours = measured_hours(options.work)
+    table = measured(jobs(options.logs), options.work)
+    plan = forecast(table, options.hours / hours)
+    print(f"measured in {options.logs} and {options.work}, {hours:.2f} hours of film:\n{_text(table)}\n")
+    print(f"forecast for {options.hours:g} hours of film, on machines like those of the measured run:\n{_text(plan)}")
+    if options.out:
+        with atomic(options.out) as temporary:
+            plan.to_csv(temporary, index=False)
+
+
+def _text(table):
+    shown = table.drop(columns="grows").assign(grows=table["grows"].map({True: "with hours", False: "no"}))
+    total = table[["jobs", "cpu_hours", "gpu_hours", "gigabytes"]].sum()
+    sums = pandas.DataFrame([{"stage": "all", "part": "", **total, "grows": ""}])
+    both = pandas.concat([shown, sums]).astype({"jobs": int})
+    return both.to_string(index=False, float_format="{:.3f}".format)
+
+
+if __name__ == "__main__":
+    run(main)
