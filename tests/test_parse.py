@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import soundstage.parse
+from soundstage import config as configuration
 from soundstage.errors import UserError
 from soundstage.files import read_json
 from soundstage.parse import annotations, losses, material, metric, pack, predictions, store, train
@@ -617,3 +618,62 @@ def test_videos_without_features_are_left_out_and_named(released, tmp_path):
     assert reasons == ["audio: missing", "audio: unreadable", "audio: misshapen", "audio: not finite"]
     assert len(packed.filenames) == 8 and packed.arrays["visual_2d"].shape == (8, 10, 16)
     assert all(entry["filename"] in said for entry in packed.dropped)
+
+
+OVERLAY = """
+parse:
+  corpus: released
+  annotations: {folder}
+  seeds: [0, 1]
+  features: {{standard: {{audio: {folder}/vggish, visual_2d: {folder}/res152, visual_3d: {folder}/r2plus1d_18}}}}
+  variants:
+    han: {{network: han, objective: han, optimiser: adam, schedule: steps, width: 16, heads: 1, epochs: 2}}
+    both: {{labels: given, width: 16, heads: 2, epochs: 2}}
+    heard: {{labels: given, streams: audio, width: 16, heads: 2, epochs: 2}}
+  table4: [han, both]
+  table5: [heard, both]
+teachers: {{labels: {{given: {{audio: {folder}/CLAP, visual: {folder}/CLIP}}}}}}
+"""
+
+
+def test_the_workflow_makes_the_tables_from_released_features(released, tmp_path):
+    (tmp_path / "o.yaml").write_text(OVERLAY.format(folder=released))
+    root = Path(__file__).resolve().parent.parent
+    command = [sys.executable, "-m", "snakemake", "-s", root / "Snakefile", "--configfile", tmp_path / "o.yaml"]
+    command += ["--directory", tmp_path, "--cores", "2", "results/table4.csv", "results/table5.csv"]
+    done = subprocess.run([*map(str, command), "results/table6.csv"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    table = pandas.read_csv(tmp_path / "results/table4.csv")
+    ours = table[table["corpus"] == "released"]
+    assert ours["method"].tolist() == ["han", "both"] and (ours["segment_type_av_n"] == 2).all()
+    tidy = pandas.read_csv(tmp_path / "results/table4.tidy.csv")
+    values = tidy[(tidy["method"] == "both") & (tidy["metric"] == "event_audio")]["value"]
+    assert len(tidy) == 2 * 2 * 10 and ours["event_audio_mean"].iloc[1] == pytest.approx(values.mean(), abs=1e-4)
+    published = table[table["corpus"] == "LLP"].set_index("method")
+    assert published.loc["VALOR (R)", "segment_type_av_mean"] == 62.0 and "VALOR+ (R)" not in published.index
+    assert "not comparable" in (tmp_path / "results/table4.md").read_text()
+    labels = pandas.read_csv(tmp_path / "results/table6.csv").set_index("labels")
+    assert labels.loc["given", "segment_type_av_mean"] == 100 and labels.loc["given", "videos"] == 12
+    assert 0 < labels.loc["weak_broadcast", "segment_type_av_mean"] < 100
+    classes = pandas.read_csv(tmp_path / "results/table6.classes.csv")
+    dog = classes[(classes["labels"] == "given") & (classes["class"] == "Dog") & (classes["modality"] == "audio")]
+    assert dog[["precision_percent", "recall_percent"]].to_numpy().tolist() == [[100, 100]]
+    again = subprocess.run([*map(str, command)], capture_output=True, text=True)
+    assert "Nothing to be done" in again.stderr + again.stdout
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"parse": {"table4": ["x"]}}, "parse.table4: 'x' is none of parse.variants"),
+        ({"parse": {"variants": {"x": {"labels": "y"}}}}, "parse.variants.x.labels: found 'y'"),
+        ({"teachers": {"labels": {"x": {"rule": "soft"}}}}, "expected rule and thresholds, or audio and visual"),
+        ({"teachers": {"labels": {"x": {"rule": "soft", "thresholds": "published"}}}}, "needs teachers.videos"),
+    ],
+)
+def test_impossible_parsers_are_named_before_any_job(section, message):
+    config = {"teachers": {"labels": {}, "videos": "", "visual": "", "audio": ""}}
+    config["parse"] = {"features": {"standard": {}}, "variants": {}, "table4": [], "table5": []}
+    for name, values in section.items():
+        config[name] |= values
+    assert any(message in line for line in configuration.unknown_parts(config))

@@ -39,14 +39,14 @@ rule harvest_scores:
         exec &> >(tee {log:q})
         python -m soundstage.teachers.harvest \
             --annotations {params.annotations:q} \
+            {params.prompts:q} \
             --videos {input.videos:q} \
             --visual={params.visual:q} \
             --audio={params.audio:q} \
             --shard {wildcards.shard} \
             --shards {params.shards} \
             --out {output.scores:q} \
-            --settings {params.settings:q} \
-            {params.prompts:q}
+            --settings {params.settings:q}
         """
 
 
@@ -80,10 +80,10 @@ rule calibrate_thresholds:
         exec &> >(tee {log:q})
         python -m soundstage.teachers.label \
             --scores {input.scores:q} \
+            {params.prompts:q} \
             --annotations {params.annotations:q} \
             --split val \
-            --calibrate {output:q} \
-            {params.prompts:q}
+            --calibrate {output:q}
         """
 
 
@@ -124,11 +124,11 @@ rule make_labels:
         exec &> >(tee {log:q})
         python -m soundstage.teachers.label \
             --scores {input.scores:q} \
+            {params.how:q} {params.thresholds:q} \
             --annotations {params.annotations:q} \
             --split {wildcards.split} \
             --out {output:q} \
-            --settings {params.settings:q} \
-            {params.how:q} {params.thresholds:q}
+            --settings {params.settings:q}
         """
 
 

@@ -44,12 +44,12 @@ rule pack_features:
         exec &> >(tee {log:q})
         python -m soundstage.parse.pack \
             --annotations {params.annotations:q} \
+            {params.map:q} \
             --split {wildcards.split} \
             --audio {input.audio:q} \
             --visual-2d {input.visual_2d:q} \
             --visual-3d {input.visual_3d:q} \
-            --out {output:q} \
-            {params.map:q}
+            --out {output:q}
         """
 
 
@@ -59,12 +59,12 @@ rule train_parser:
         annotations=ANNOTATION_FILES,
         features=lambda wildcards: expand(
             "work/parse/features/{features}/{split}.npz",
-            features=VARIANTS[wildcards.variant]["features"],
+            features=VARIANTS[wildcards.variant].get("features", "standard"),
             split=["train", "val", "test"],
         ),
         labels=lambda wildcards: expand(
             "work/teachers/labels/{labels}/train.npz",
-            labels=[name for name in [VARIANTS[wildcards.variant]["labels"]] if name],
+            labels=[name for name in [VARIANTS[wildcards.variant].get("labels")] if name],
         ),
     output:
         expand("work/parse/{{variant}}/{seed}/scores.json", seed=PARSE_SEEDS),
@@ -93,10 +93,10 @@ rule train_parser:
         exec &> >(tee {log:q})
         python -m soundstage.parse.train \
             --annotations {params.annotations:q} \
+            {params.labels:q} \
             --features {input.features:q} \
             --variant {wildcards.variant:q} \
             --seeds {params.seeds} \
             --out-folder {params.folder:q} \
-            --settings {params.settings:q} \
-            {params.labels:q}
+            --settings {params.settings:q}
         """

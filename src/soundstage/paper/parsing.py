@@ -117,9 +117,7 @@ def _note(found):
 
 def _block(rows, level, title, label, note):
     header = (label, *(SHORT[column] for column in COLUMNS), "source")
-    lines = tuple(
-        (row[label], *(_cell(row, f"{level}_{column}") for column in COLUMNS), row["source"]) for row in rows
-    )
+    lines = tuple((row[label], *(_cell(row, f"{level}_{column}") for column in COLUMNS), row["source"]) for row in rows)
     return formats.Block(title, header, lines, note)
 
 
