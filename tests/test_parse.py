@@ -16,7 +16,8 @@ import soundstage.parse
 from soundstage import config as configuration
 from soundstage.errors import UserError
 from soundstage.files import read_json
-from soundstage.parse import annotations, losses, material, metric, pack, predictions, store, train
+from soundstage.paper import timeline
+from soundstage.parse import annotations, ave, losses, material, metric, pack, predictions, store, train
 from soundstage.parse.classes import LLP
 from soundstage.parse.networks import Output, load_released
 from soundstage.parse.optimise import better, learning_rate, optimiser
@@ -677,3 +678,74 @@ def test_impossible_parsers_are_named_before_any_job(section, message):
     for name, values in section.items():
         config[name] |= values
     assert any(message in line for line in configuration.unknown_parts(config))
+
+
+AVE_LINES = ["Church bell&aaa&good&0&10", "Male speech&bbb&good&2&5", "Bark&ccc&good&4&4", "Church bell&ddd&good&8&10"]
+
+
+def ave_folder(folder, lines=AVE_LINES, order=(1, 2, 3)):
+    import h5py
+
+    (folder / "Annotations.txt").write_text("\n".join(lines) + "\n")
+    with h5py.File(folder / "order.h5", "w") as file:
+        file["order"] = np.array(order, np.int64)
+    return ["--annotations", folder / "Annotations.txt", "--order", folder / "order.h5", "--out", folder / "o.json"]
+
+
+def test_ave_accuracy_recalls_and_reference_rows(tmp_path):
+    flags = ave_folder(tmp_path)
+    predicted = np.full((3, 10), 3)
+    predicted[0, 2:6] = 1  # three right seconds of speech, one of background wrong
+    predicted[2, 8] = 0
+    np.savez(tmp_path / "p.npz", line=[1, 2, 3], classes=predicted)
+    said = module("parse.ave", *flags, "--predictions", tmp_path / "p.npz")
+    rows = read_json(tmp_path / "o.json")["rows"]
+    assert rows["predictions"]["accuracy_percent"] == pytest.approx(100 * 28 / 30)
+    assert rows["predictions"]["background_recall"] == pytest.approx(100 * 24 / 25)
+    assert rows["predictions"]["class_recall"] == {"Church bell": 50.0, "Male speech": 100.0, "Bark": None}
+    assert rows["all background"]["accuracy_percent"] == pytest.approx(100 * 25 / 30)
+    assert rows["true video label everywhere"]["accuracy_percent"] == pytest.approx(100 * 5 / 30)
+    assert rows["true video label everywhere"]["background_recall"] == 0
+    assert "ccc: Bark from 4 to 4 marks nothing" in said
+
+
+def test_ave_decision_needs_both_streams_and_the_likeliest_class():
+    video_p = np.array([[0.2, 0.9]])
+    audio, visual = np.zeros((1, 10, 2)), np.zeros((1, 10, 2))
+    audio[0, :6, 1], visual[0, 3:, 1], audio[0, :, 0], visual[0, :, 0] = 0.5, 0.7, 1, 1
+    assert ave.decide(video_p, audio, visual).tolist() == [[2, 2, 2, 1, 1, 1, 2, 2, 2, 2]]
+
+
+def test_unusable_ave_files_are_named(tmp_path):
+    ave_folder(tmp_path, order=(0, 9))
+    with pytest.raises(UserError, match="asks for line 9, found 4"):
+        ave.read(tmp_path / "Annotations.txt", ave.read_order(tmp_path / "order.h5"))
+    ave_folder(tmp_path, lines=[*AVE_LINES, "Bark&eee&good&x&4"])
+    with pytest.raises(UserError, match="line 4 from 0"):
+        ave.read(tmp_path / "Annotations.txt", np.array([0]))
+    ave_folder(tmp_path)
+    split = ave.read(tmp_path / "Annotations.txt", np.array([1, 2]))
+    np.savez(tmp_path / "p.npz", line=[1], classes=np.zeros((1, 10), np.int64))
+    with pytest.raises(UserError, match="missing lines \\[2\\]"):
+        ave.read_predictions(tmp_path / "p.npz", split)
+    with pytest.raises(UserError, match="dataset order"):
+        ave.read_order(tmp_path / "p.npz")
+
+
+def test_a_timeline_shows_truth_labels_and_predictions(released, trained, tmp_path):
+    folder, _, _ = trained
+    names, _ = annotations.read_weak(released / "AVVP_test_pd.csv")
+    made = provided.gather(names, {"audio": released / "CLAP", "visual": released / "CLIP"})
+    store.save_labels(tmp_path / "test.npz", made)
+    flags = ["--annotations", released, "--videos", *names[:2], "--labels", f"given={tmp_path / 'test.npz'}"]
+    flags += ["--predictions", f"valor={folder / 'valor/0/predictions.parquet'}", "--out", tmp_path / "t.png"]
+    module("paper.timeline", *flags)
+    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    truth = annotations.read(released, "test")
+    sources = {timeline.TRUTH: (truth.filenames, np.stack([truth.audio, truth.visual], axis=2))}
+    sources["given"] = made.filenames, np.stack([made.audio, made.visual], axis=2) >= 0.5
+    drawn = timeline.rows(timeline.panel(names[0], sources)[1], "visual")
+    assert [row[1] for row in drawn[:2]] == [timeline.TRUTH, "given"]
+    assert all(np.array_equal(a[2], b[2]) for a, b in zip(drawn[::2], drawn[1::2], strict=True))
+    with pytest.raises(UserError, match="a video of the split"):
+        timeline.panel("nobody", sources)

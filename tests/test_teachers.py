@@ -15,7 +15,7 @@ from soundstage.errors import UserError
 from soundstage.files import read_json
 from soundstage.parse import store
 from soundstage.parse.classes import LLP
-from soundstage.teachers import harvest, label, prompts, provided, rules, segments, videos
+from soundstage.teachers import backbones, harvest, label, prompts, provided, rules, segments, videos
 from soundstage.teachers.clap import Clap
 from soundstage.teachers.clip import Clip
 from soundstage.teachers.settings import Settings
@@ -396,3 +396,92 @@ def test_a_real_clip_goes_through_the_whole_chain(shared, clip_folder, clap_fold
     outside = [c for c in range(25) if LLP[c] not in ("Speech", "Dog")]
     assert labels.filenames == (name,) and not labels.audio[:, :, outside].any()
     assert len(labels.dropped) == 9_999
+
+
+def slow_mel(samples):
+    """Return (frames, 64) of VGGish's log-mel, frame by frame and band by band."""
+
+    def to_mel(hz):
+        return 1127 * np.log(1 + hz / 700)
+
+    points = np.linspace(to_mel(125.0), to_mel(7500.0), 66)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    rows = []
+    for start in range(0, len(samples) - 399, 160):
+        spectrum = np.abs(np.fft.rfft(samples[start : start + 400] * window, 512))
+        row = np.zeros(64)
+        for band in range(64):
+            low, centre, high = points[band : band + 3]
+            for place in range(1, 257):
+                mel = to_mel(place * 16000 / 512)
+                row[band] += spectrum[place] * max(0, min((mel - low) / (centre - low), (high - mel) / (high - centre)))
+        rows.append(np.log(row + 0.01))
+    return np.array(rows)
+
+
+def test_vggish_reads_log_mel_examples_of_096_seconds():
+    rng = np.random.default_rng(0)
+    samples = (0.1 * rng.standard_normal(16_000)).astype(np.float32)
+    found = backbones.vggish_examples(samples)
+    assert found.shape == (1, 96, 64) and np.abs(found[0] - slow_mel(samples)[:96]).max() < 1e-4
+    assert backbones.vggish_examples(np.zeros(160_000)).shape == (10, 96, 64)
+    assert backbones.vggish_examples(np.zeros(100)).shape == (1, 96, 64)
+
+
+def random_weights(path, net):
+    """Save a network's random weights as a state dict; return (path, the network in evaluation mode)."""
+    torch.save(net.state_dict(), path)
+    return path, net.eval()
+
+
+def test_standard_features_are_what_the_last_layers_read(tmp_path, monkeypatch):
+    from torchvision.models.video import r2plus1d_18
+
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (24, 32, 3), np.uint8) for _ in range(79)]
+    monkeypatch.setattr(backbones.R2Plus1D, "size", 16)
+    path, net = random_weights(tmp_path / "r2plus1d.pt", r2plus1d_18(weights=None))
+    found = backbones.R2Plus1D(path).features(pictures)
+    tensor = backbones.prepared(pictures, 16, backbones.R2Plus1D.mean, backbones.R2Plus1D.deviation)
+    with torch.no_grad():
+        expected = net(tensor[8:16].transpose(0, 1)[None])
+        again = net.fc(torch.from_numpy(found[1:2]))
+    assert found.shape == (10, 512) and torch.allclose(expected, again, atol=1e-4)
+    white = backbones.prepared([np.full((5, 7, 3), 255, np.uint8)], 4, (0.5,) * 3, (0.25,) * 3)
+    assert white.shape == (80, 3, 4, 4) and torch.allclose(white, torch.tensor(2.0))
+    with pytest.raises(UserError, match="not those of ResNet"):
+        backbones.ResNet(path)
+    torch.save([1], tmp_path / "list.pt")
+    with pytest.raises(UserError, match="expected a state dict"):
+        backbones.Vggish(tmp_path / "list.pt")
+
+
+def test_standard_features_have_their_shapes(tmp_path, monkeypatch):
+    from torchvision.models import resnet152
+
+    torch.manual_seed(0)
+    monkeypatch.setattr(backbones.ResNet, "size", 32)
+    state = resnet152(weights=None).state_dict()
+    torch.save({key.replace("fc.", "last_linear."): value for key, value in state.items()}, tmp_path / "resnet.pt")
+    pictures = [np.full((8, 8, 3), 3 * n, np.uint8) for n in range(80)]
+    found = backbones.ResNet(tmp_path / "resnet.pt").features(pictures)
+    assert found.shape == (80, 2048) and np.isfinite(found).all() and (found >= 0).all()
+    path, net = random_weights(tmp_path / "vggish.pt", backbones.VggishNet())
+    samples = 0.1 * np.random.default_rng(0).standard_normal(160_000)
+    found = backbones.Vggish(path).features(samples)
+    with torch.no_grad():
+        third = net(torch.from_numpy(backbones.vggish_examples(samples)[2])[None, None])[0]
+    assert found.shape == (10, 128) and np.abs(found[2] - third.numpy()).max() < 1e-4
+
+
+def test_features_of_videos_by_the_command_line(library, clip_folder, tmp_path):
+    flags = ["--annotations", library, "--videos", library, "--kind", "clip", "--weights", clip_folder]
+    said = module("features", *flags, "--out-folder", tmp_path / "clip")
+    assert {path.stem for path in (tmp_path / "clip").iterdir()} == {name[:11] for name in NAMES[:4]}
+    good = np.load(tmp_path / "clip" / f"{NAMES[0][:11]}.npy")
+    assert good.shape == (10, 8) and np.abs(np.linalg.norm(good, axis=1) - 1).max() < 1e-5
+    assert NAMES[4] in said and "(missing): " + NAMES[5] in said
+    (tmp_path / "clip" / f"{NAMES[0][:11]}.npy").write_bytes(b"kept")
+    module("features", *flags, "--out-folder", tmp_path / "clip")
+    assert (tmp_path / "clip" / f"{NAMES[0][:11]}.npy").read_bytes() == b"kept"

@@ -10,7 +10,7 @@ rule harvest_scores:
     """Score the segments of one shard of videos with both teachers."""
     input:
         annotations=ANNOTATION_FILES,
-        videos=lambda wildcards: config["teachers"]["videos"],
+        videos=videos_of,
     output:
         scores="work/teachers/scores/{shard}.parquet",
         said="work/teachers/scores/{shard}.json",

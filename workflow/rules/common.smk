@@ -69,7 +69,9 @@ NOSPEECH = [
 PARTS = range(config["shards"]["parts_per_film"])
 
 # Event parsing: without annotations there is none of it.
-ANNOTATIONS = config["parse"]["annotations"]
+LLP_SIZES = ("llp_train", "llp_val", "llp_test")
+IS_STUDIO_LLP = config["parse"]["annotations"] == "studio"
+ANNOTATIONS = "work/studio/llp/annotations" if IS_STUDIO_LLP else config["parse"]["annotations"]
 LABELS = config["teachers"]["labels"] if ANNOTATIONS else {}
 FEATURES = config["parse"]["features"] if ANNOTATIONS else {}
 VARIANTS = config["parse"]["variants"] if ANNOTATIONS else {}
@@ -132,6 +134,12 @@ def media_of(film):
 def dubs_of(film):
     """Return the languages of a film's dubs, sorted."""
     return sorted(language for name, language in DUBS if name == film)
+
+
+def videos_of(wildcards):
+    """Return the folder in which the videos of a shard lie: the embedded corpus's part, or the user's."""
+    folder = config["teachers"]["videos"]
+    return f"work/studio/llp/videos-{wildcards.shard}" if folder == "studio" else folder
 
 
 def unannotated(wildcards):

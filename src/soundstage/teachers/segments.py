@@ -11,7 +11,12 @@ PICTURES_PER_SECOND = 8
 
 def chosen_frames(frames):
     """Return (10,) int: which of so many pictures stand for the segments, first and last included."""
-    return np.round(np.linspace(0, frames - 1, SECONDS)).astype(np.int64)
+    return nearest(frames, SECONDS)
+
+
+def nearest(have, wanted):
+    """Return (wanted,) int: places among `have` on an even grid from the first to the last."""
+    return np.round(np.linspace(0, have - 1, wanted)).astype(np.int64)
 
 
 def audio_segments(samples):
@@ -41,7 +46,7 @@ def repeat_padded(samples, length):
 
 def stretched(samples, length):
     """Return (length,) of the nearest samples on an even grid from the first to the last."""
-    return samples[np.round(np.linspace(0, len(samples) - 1, length)).astype(np.int64)]
+    return samples[nearest(len(samples), length)]
 
 
 def odd_length(seconds, expected=float(SECONDS), tolerance=0.02):
