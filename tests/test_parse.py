@@ -83,7 +83,7 @@ def video(*intervals, classes=3):
 
 
 def event_f(predicted, true):
-    return metric.mean_f_percent(metric.event_counts(predicted, true))
+    return metric.mean_f_percent(metric.event_counts(metric.codes(predicted), metric.codes(true)))
 
 
 def test_corner_cases_of_the_metric():

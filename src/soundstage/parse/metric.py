@@ -2,6 +2,9 @@
 
 Predictions and truth are (videos, segments, classes) bool for each modality. An event that is heard
 and seen is one in both at the same time. Scores are percent [0, 100].
+
+Inside, the segments of a video and class are the bits of one whole number (`codes`): counting is then
+a matter of bits, and of the few thousand pairs of numbers that occur each is looked at once.
 """
 
 import numpy as np
@@ -17,10 +20,11 @@ def f_scores(audio, visual, true_audio, true_visual):
     the mean over videos of the mean F over classes; type_av is the mean of the first three columns,
     event_av pools hits and misses of both modalities before F.
     """
+    heard, seen, true_heard, true_seen = map(codes, (audio, visual, true_audio, true_visual))
     pairs = {
-        "audio": (audio, true_audio),
-        "visual": (visual, true_visual),
-        "audio_visual": (audio & visual, true_audio & true_visual),
+        "audio": (heard, true_heard),
+        "visual": (seen, true_seen),
+        "audio_visual": (heard & seen, true_heard & true_seen),
     }
     found = {}
     for level, count in (("segment", segment_counts), ("event", event_counts)):
@@ -34,33 +38,43 @@ def f_scores(audio, visual, true_audio, true_visual):
 
 def segment_type_av_percent(audio, visual, true_audio, true_visual):
     """Return the segment-level Type@AV alone, which chooses the epoch: as `f_scores` gives it."""
-    pairs = (audio, true_audio), (visual, true_visual), (audio & visual, true_audio & true_visual)
+    heard, seen, true_heard, true_seen = map(codes, (audio, visual, true_audio, true_visual))
+    pairs = (heard, true_heard), (seen, true_seen), (heard & seen, true_heard & true_seen)
     return sum(mean_f_percent(segment_counts(*pair)) for pair in pairs) / 3
 
 
+def codes(marked):
+    """Return (videos, classes) int64 of (videos, segments, classes) bool, segment s as bit s; at most 31."""
+    found = np.zeros((marked.shape[0], marked.shape[2]), np.int64)
+    for segment in range(marked.shape[1]):
+        found |= marked[:, segment].astype(np.int64) << segment
+    return found
+
+
 def segment_counts(predicted, true):
-    """Return (3, videos, classes) int: segments that are hits, false alarms and misses."""
-    hits = (predicted & true).sum(1)
-    return np.stack([hits, predicted.sum(1) - hits, true.sum(1) - hits])
+    """Return (3, videos, classes) int: segments that are hits, false alarms and misses, of `codes`."""
+    kinds = (predicted & true, predicted & ~true, true & ~predicted)
+    return np.bitwise_count(np.stack(kinds)).astype(np.int32)
 
 
 def event_counts(predicted, true):
-    """Return (3, videos, classes) int: events that are hits, false alarms and misses.
+    """Return (3, videos, classes) int: events that are hits, false alarms and misses, of `codes`.
 
     An event is a run of consecutive segments. A predicted one is a hit when it shares at least half
     of the union with some true one; a true one without such a partner is a miss. Runs of one row
     never touch, so that nobody has two partners.
     """
-    videos, _, classes = predicted.shape
-    rows = [array.transpose(0, 2, 1).reshape(videos * classes, -1) for array in (predicted, true)]
-    busy = np.flatnonzero(rows[0].any(1) | rows[1].any(1))
-    counts = np.zeros((3, videos * classes), np.int64)
-    if len(busy):
-        matches, found, wanted = _matches(*(runs(row[busy]) for row in rows))
-        counts[0, busy] = matches.any(2).sum(1)
-        counts[1, busy] = found.sum(1) - counts[0, busy]
-        counts[2, busy] = wanted.sum(1) - matches.any(1).sum(1)
-    return counts.reshape(3, videos, classes)
+    segments = max(int(max(predicted.max(initial=0), true.max(initial=0))).bit_length(), 1)
+    both = (predicted << segments | true).ravel()
+    busy = np.flatnonzero(both)
+    pairs, place = np.unique(both[busy], return_inverse=True)
+    bits = np.arange(segments)
+    rows = [(half[:, None] >> bits & 1).astype(bool) for half in (pairs >> segments, pairs)]
+    matches, found, wanted = _matches(*map(runs, rows))
+    hits = matches.any(2).sum(1)
+    counts = np.zeros((3, both.size), np.int32)
+    counts[:, busy] = np.stack([hits, found.sum(1) - hits, wanted.sum(1) - matches.any(1).sum(1)])[:, place]
+    return counts.reshape(3, *predicted.shape)
 
 
 def runs(rows):
@@ -94,10 +108,9 @@ def mean_f_percent(counts):
     """
     hits, false, missed = counts
     total = 2 * hits + false + missed
-    kept = total > 0
-    scores = np.divide(2 * hits, total, out=np.zeros(total.shape), where=kept)
-    number = kept.sum(1)
-    means = np.divide(scores.sum(1), number, out=np.ones(len(number)), where=number > 0)
+    number = np.count_nonzero(total, axis=1)
+    sums = (2 * hits / np.maximum(total, 1)).sum(1)
+    means = np.where(number > 0, sums / np.maximum(number, 1), 1.0)
     return 100 * float(means.mean())
 
 
@@ -106,6 +119,6 @@ def precision_recall_percent(predicted, true):
 
     NaN where nothing was predicted (precision) or nothing is true (recall).
     """
-    hits, false, missed = segment_counts(predicted, true).sum(1).astype(float)
+    hits, false, missed = segment_counts(codes(predicted), codes(true)).sum(1).astype(float)
     with np.errstate(invalid="ignore"):
         return 100 * hits / (hits + false), 100 * hits / (hits + missed)
