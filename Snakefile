@@ -19,6 +19,8 @@ include: "workflow/rules/3-clips.smk"
 include: "workflow/rules/4-nospeech.smk"
 include: "workflow/rules/5-shards.smk"
 include: "workflow/rules/6-pretrain.smk"
+include: "workflow/rules/7-teachers.smk"
+include: "workflow/rules/8-parse.smk"
 include: "workflow/rules/9-evaluate.smk"
 include: "workflow/rules/10-paper.smk"
 
@@ -32,6 +34,8 @@ localrules:
     nospeech,
     shards,
     pretrain,
+    teachers,
+    parse,
     evaluate,
     list_films,
     make_table1,
@@ -87,6 +91,19 @@ rule pretrain:
     """Every run and seed trained."""
     input:
         expand("work/pretrain/{run}/{seed}/model.pt", run=RUNS, seed=SEEDS),
+
+
+rule teachers:
+    """Every set of labels made, and scored against dense annotations."""
+    input:
+        expand("work/teachers/labels/{labels}/train.npz", labels=LABELS),
+        FIDELITY,
+
+
+rule parse:
+    """Every variant of the event parser trained and scored."""
+    input:
+        expand("work/parse/{variant}/{seed}/scores.json", variant=VARIANTS, seed=PARSE_SEEDS),
 
 
 rule evaluate:

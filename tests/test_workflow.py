@@ -248,7 +248,10 @@ def test_the_schema_the_settings_and_the_configuration_agree():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     handled = {"pretrain": {"runs", "seeds", "run", "model"}, "evaluate": {"benchmarks", "folders"}}
     handled["paper"] = {"corpus"}
-    for stage in ("studio", "films", "align", "clips", "nospeech", "shards", "model", "pretrain", "evaluate", "paper"):
+    handled["teachers"] = {"videos", "visual", "audio", "prompts", "shards", "labels"}
+    handled["parse"] = {"corpus", "annotations", "seeds", "features", "variants", "variant", "table4", "table5"}
+    stages = ["studio", "films", "align", "clips", "nospeech", "shards", "model", "pretrain", "teachers", "parse"]
+    for stage in [*stages, "evaluate", "paper"]:
         module = importlib.import_module(f"soundstage.{stage}.settings")
         cls = module.Model if stage == "model" else module.Settings
         extra = handled.get(stage, set())
@@ -257,6 +260,9 @@ def test_the_schema_the_settings_and_the_configuration_agree():
         values = {key: value for key, value in config[stage].items() if key not in extra}
         assert values == fields, stage
         assert set(schema["properties"][stage]["properties"]) - extra == set(fields), stage
+    variant = {field.name for field in dataclasses.fields(importlib.import_module("soundstage.parse.settings").Variant)}
+    allowed = schema["properties"]["parse"]["properties"]["variants"]["additionalProperties"]["properties"]
+    assert set(allowed) == variant
 
 
 def closed(schema, path="config"):

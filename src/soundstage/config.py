@@ -19,7 +19,14 @@ LANGUAGE_ID = r"[a-z]{2,3}(-[a-z0-9]{2,8})?"
 SPLITS = ("train", "valid", "test")
 FILM_COLUMNS = ("film", "path", "original_language", "split")
 TRACK_COLUMNS = ("film", "language", "path", "stream")
-REMOVABLE = (("pretrain", "runs"), ("evaluate", "benchmarks"), ("evaluate", "folders"))
+REMOVABLE = (
+    ("pretrain", "runs"),
+    ("teachers", "labels"),
+    ("parse", "features"),
+    ("parse", "variants"),
+    ("evaluate", "benchmarks"),
+    ("evaluate", "folders"),
+)
 MOST_SHOWN = 12
 
 
@@ -105,6 +112,28 @@ def impossible(config):
     ]
     if "monolingual" not in runs:
         faults.append("  pretrain.runs: expected a run named monolingual, which others are held to")
+    return faults + unknown_parts(config)
+
+
+def unknown_parts(config):
+    """Return a line for every name of event parsing that stands nowhere, and every unusable label."""
+    teachers, parse = config["teachers"], config["parse"]
+    faults = []
+    for name, entry in teachers["labels"].items():
+        key = f"  teachers.labels.{name}"
+        if {"rule", "thresholds"} <= set(entry) <= {"rule", "thresholds"}:
+            if missing := [part for part in ("videos", "visual", "audio") if not teachers[part]]:
+                faults.append(f"{key}: needs teachers.{', teachers.'.join(missing)}")
+        elif set(entry) != {"audio", "visual"}:
+            faults.append(f"{key}: found {', '.join(entry)}, expected rule and thresholds, or audio and visual")
+    for name, entry in parse["variants"].items():
+        for part, known in (("features", parse["features"]), ("labels", {**teachers["labels"], "": None})):
+            wanted = entry.get(part, "standard" if part == "features" else "")
+            if wanted not in known:
+                faults.append(f"  parse.variants.{name}.{part}: found {wanted!r}, expected one of {', '.join(known)}")
+    for table in ("table4", "table5"):
+        unknown = [name for name in parse[table] if name not in parse["variants"]]
+        faults += [f"  parse.{table}: {name!r} is none of parse.variants" for name in unknown]
     return faults
 
 

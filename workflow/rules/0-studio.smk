@@ -1,8 +1,10 @@
 # Stage 0, studio: the embedded corpus, made from a seed.
 #
 # needs   nothing but espeak-ng and ffmpeg
-# makes   work/studio/films/{film}/ (film, tracks, truth.json), work/studio/benchmarks/{benchmark}/
-# costs   about 8 s and 12 MB a film, 20 s and 60 MB a benchmark, on one core
+# makes   work/studio/films/{film}/ (film, tracks, truth.json), work/studio/benchmarks/{benchmark}/,
+#         and where event parsing is asked for, work/studio/llp/ (videos in parts, annotations)
+# costs   about 8 s and 12 MB a film, 20 s and 60 MB a benchmark, 0.5 s and 0.4 MB a video of the
+#         LLP-like set, on one core
 
 
 rule make_film:
@@ -23,7 +25,7 @@ rule make_film:
         disk_mb=100,
         runtime="15m",
     params:
-        settings=settings("studio"),
+        settings=settings("studio", leave_out=LLP_SIZES),
         recipe=recipe("studio.film"),
     shell:
         r"""
@@ -51,7 +53,7 @@ rule make_benchmark:
         disk_mb=500,
         runtime="30m",
     params:
-        settings=settings("studio"),
+        settings=settings("studio", leave_out=LLP_SIZES),
         recipe=recipe("studio.benchmark"),
     shell:
         r"""
@@ -59,6 +61,63 @@ rule make_benchmark:
         python -m soundstage.studio.benchmark \
             --name {wildcards.benchmark:q} \
             --out-folder {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_llp:
+    """Make one part of the LLP-like set of videos."""
+    output:
+        directory("work/studio/llp/videos-{shard}"),
+    log:
+        "logs/studio/llp-{shard}.log",
+    benchmark:
+        "logs/studio/llp-{shard}.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime="1h",
+    params:
+        parts=config["teachers"]["shards"],
+        settings=settings("studio", only=("seed", *LLP_SIZES)),
+        recipe=recipe("studio.llp"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.studio.llp \
+            --part {wildcards.shard} \
+            --parts {params.parts} \
+            --out-folder {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule annotate_llp:
+    """Write the annotation files of the LLP-like set, which need no video."""
+    output:
+        expand("work/studio/llp/annotations/AVVP_{name}.csv", name=ANNOTATION_NAMES),
+    log:
+        "logs/studio/llp-annotations.log",
+    benchmark:
+        "logs/studio/llp-annotations.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        folder=lambda wildcards, output: Path(output[0]).parent.as_posix(),
+        settings=settings("studio", only=("seed", *LLP_SIZES)),
+        recipe=recipe("studio.llp"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.studio.llp \
+            --annotations \
+            --out-folder {params.folder:q} \
             --settings {params.settings:q}
         """
 
@@ -79,7 +138,7 @@ rule draw_sheet:
         disk_mb=100,
         runtime="10m",
     params:
-        settings=settings("studio"),
+        settings=settings("studio", leave_out=LLP_SIZES),
         recipe=recipe("studio.sheet"),
     shell:
         r"""

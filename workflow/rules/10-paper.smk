@@ -81,3 +81,127 @@ rule describe_corpus:
             --shards work/shards \
             --out {output.md:q}
         """
+
+
+rule make_table4:
+    """Make table 4: event parsers by method, with published rows beside."""
+    input:
+        expand(
+            "work/parse/{variant}/{seed}/scores.json",
+            variant=[name for name in config["parse"]["table4"] if ANNOTATIONS],
+            seed=PARSE_SEEDS,
+        )
+        or unannotated,
+    output:
+        csv=report("results/table4.csv", caption="../report/table4.rst", category="tables"),
+        tidy="results/table4.tidy.csv",
+        md="results/table4.md",
+        tex="results/table4.tex",
+        figure=report("results/table4.png", caption="../report/table4.rst", category="tables"),
+    log:
+        "logs/paper/table4.log",
+    benchmark:
+        "logs/paper/table4.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=config["parse"]["table4"],
+        seeds=PARSE_SEEDS,
+        rule=config["parse"]["rule"],
+        settings=settings("paper", corpus=config["parse"]["corpus"]),
+        recipe=recipe("paper.table45"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table45 \
+            --table 4 \
+            --scores {input:q} \
+            --rows {params.rows:q} \
+            --seeds {params.seeds} \
+            --rule {params.rule} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_table5:
+    """Make table 5: one parser that learns from different teachers."""
+    input:
+        expand(
+            "work/parse/{variant}/{seed}/scores.json",
+            variant=[name for name in config["parse"]["table5"] if ANNOTATIONS],
+            seed=PARSE_SEEDS,
+        )
+        or unannotated,
+    output:
+        csv=report("results/table5.csv", caption="../report/table5.rst", category="tables"),
+        tidy="results/table5.tidy.csv",
+        md="results/table5.md",
+        tex="results/table5.tex",
+        figure=report("results/table5.png", caption="../report/table5.rst", category="tables"),
+    log:
+        "logs/paper/table5.log",
+    benchmark:
+        "logs/paper/table5.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=config["parse"]["table5"],
+        seeds=PARSE_SEEDS,
+        rule=config["parse"]["rule"],
+        settings=settings("paper", corpus=config["parse"]["corpus"]),
+        recipe=recipe("paper.table45"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table45 \
+            --table 5 \
+            --scores {input:q} \
+            --rows {params.rows:q} \
+            --seeds {params.seeds} \
+            --rule {params.rule} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_table6:
+    """Make table 6: labels themselves, against dense annotations."""
+    input:
+        FIDELITY or unannotated,
+    output:
+        csv=report("results/table6.csv", caption="../report/table6.rst", category="tables"),
+        tidy="results/table6.tidy.csv",
+        classes="results/table6.classes.csv",
+        md="results/table6.md",
+        tex="results/table6.tex",
+        figure=report("results/table6.png", caption="../report/table6.rst", category="tables"),
+    log:
+        "logs/paper/table6.log",
+    benchmark:
+        "logs/paper/table6.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        settings=settings("paper", corpus=config["parse"]["corpus"]),
+        recipe=recipe("paper.table6"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table6 \
+            --scores {input:q} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """

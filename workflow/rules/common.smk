@@ -88,6 +88,22 @@ NOSPEECH_OF = {film: [row["original_language"]] * SPEECH_REMOVED for film, row i
 NOSPEECH = [(film, language) for film, found in NOSPEECH_OF.items() for language in found]
 PARTS = range(config["shards"]["parts_per_film"])
 
+# Event parsing: without annotations there is none of it.
+LLP_SIZES = ("llp_train", "llp_val", "llp_test")
+IS_STUDIO_LLP = config["parse"]["annotations"] == "studio"
+ANNOTATIONS = "work/studio/llp/annotations" if IS_STUDIO_LLP else config["parse"]["annotations"]
+LABELS = config["teachers"]["labels"] if ANNOTATIONS else {}
+FEATURES = config["parse"]["features"] if ANNOTATIONS else {}
+VARIANTS = config["parse"]["variants"] if ANNOTATIONS else {}
+PARSE_SEEDS = config["parse"]["seeds"]
+HARVESTED = [name for name, entry in LABELS.items() if "rule" in entry]
+HARVEST_SHARDS = range(config["teachers"]["shards"])
+ANNOTATION_NAMES = ["train", "val_pd", "test_pd", "eval_audio", "eval_visual"]
+ANNOTATION_FILES = [f"{ANNOTATIONS}/AVVP_{name}.csv" for name in ANNOTATION_NAMES]
+FIDELITY = [
+    f"work/teachers/fidelity/{name}.json" for name in ["weak_broadcast", *LABELS] if ANNOTATIONS
+]
+
 
 def any_of(names):
     """Return a pattern that matches exactly these names."""
@@ -104,6 +120,11 @@ wildcard_constraints:
     part=r"\d+",
     benchmark=any_of(BENCHMARKS),
     folder=any_of(FOLDERS),
+    labels=any_of(LABELS),
+    features=any_of(FEATURES),
+    variant=any_of(VARIANTS),
+    shard=r"\d+",
+    split="train|val|test",
 
 
 def settings(section, only=None, leave_out=(), **more):
@@ -148,6 +169,33 @@ def media_of(film):
     return sorted({path, *(row["path"] for row in TRACKS_OF[film].values())})
 
 
+def videos_of(wildcards):
+    """Return the folder in which the videos of a shard lie: the embedded corpus's part, or the user's."""
+    folder = config["teachers"]["videos"]
+    return f"work/studio/llp/videos-{wildcards.shard}" if folder == "studio" else folder
+
+
+def unannotated(wildcards):
+    """Say why a table of event parsing cannot be made: an input function for what has no input."""
+    raise WorkflowError(
+        "event parsing is not configured: parse.annotations names no folder, or the table has no row. "
+        "tests/llp/broadcast.yaml is the shortest overlay; workflow/config/paper.yaml has every table."
+    )
+
+
+def thresholds_of(labels):
+    """Return the file of thresholds of harvested labels: calibrated, or the configured prompts."""
+    if LABELS[labels]["thresholds"] == "calibrated":
+        return ["work/teachers/thresholds.json"]
+    return [config["teachers"]["prompts"]] if config["teachers"]["prompts"] else []
+
+
+def variant_settings(wildcards):
+    """Return the settings of one variant's training as canonical JSON."""
+    kept = ("rule", "checkpoint_epochs")
+    return settings("parse", only=kept, variant=VARIANTS[wildcards.variant])(wildcards)
+
+
 def benchmark_folder(name):
     """Return the folder of a benchmark: the embedded corpus's, or the user's."""
     folder = config["evaluate"]["benchmarks"][name]["folder"]
@@ -156,6 +204,9 @@ def benchmark_folder(name):
 
 RESULTS = (
     ["results/corpus.md"]
+    + ["results/table4.csv"] * bool(ANNOTATIONS and config["parse"]["table4"])
+    + ["results/table5.csv"] * bool(ANNOTATIONS and config["parse"]["table5"])
+    + ["results/table6.csv"] * bool(ANNOTATIONS)
     + ["results/table1.csv"] * bool(BENCHMARKS)
     + ["results/studio.png"] * IS_STUDIO
     + expand("work/evaluate/{run}/{seed}/{folder}.parquet", run=RUNS, seed=SEEDS, folder=FOLDERS)

@@ -26,6 +26,9 @@ class Settings:
     speech_to_bed_sd_db: float = 1.2  # spread over films of the same, dB
     benchmark_clips: int = 400  # clips of each audio benchmark
     benchmark_video_clips: int = 450  # clips of each audiovisual benchmark
+    llp_train: int = 600  # videos of the LLP-like set, split train
+    llp_val: int = 100  # videos of the LLP-like set, split val
+    llp_test: int = 200  # videos of the LLP-like set, split test
 
     def __post_init__(self):
         if min(self.films_train, self.films_valid, self.films_test) < 0 or self.films_total < 1:
@@ -42,6 +45,8 @@ class Settings:
                 "expected 10 clips or more, 6 or more with a picture",
                 "studio.benchmark_clips, studio.benchmark_video_clips",
             )
+        if min(self.llp_train, self.llp_val, self.llp_test) < 1:
+            raise UserError("expected at least one video in each split", "studio.llp_train, llp_val, llp_test")
         if self.width_pixels % 2 or self.height_pixels % 2:
             raise UserError("expected an even picture size", "studio.width_pixels, height_pixels")
 

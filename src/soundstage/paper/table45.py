@@ -1,0 +1,63 @@
+"""Build table 4 or 5: event parsers, or one parser under different teachers, over their seeds.
+
+    python -m soundstage.paper.table45 --table 4 --scores work/parse/*/*/scores.json \\
+        --rows han valor --rule shared --out results/table4.csv
+
+Beside table4.csv it writes table4.tidy.csv, table4.md, table4.tex and table4.png, and prints the
+table at its end. Nothing is written unless every row has every seed.
+"""
+
+from pathlib import Path
+
+from soundstage import cli
+from soundstage.errors import UserError
+from soundstage.files import atomic, read_json
+from soundstage.paper import formats, parsing
+from soundstage.paper.settings import Settings
+
+LABELS = {4: "method", 5: "teachers"}
+TITLES = {4: "Table 4: event parsers", 5: "Table 5: what the teachers are worth"}
+
+
+def main():
+    """Read the flags, build the table, print it."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--table", type=int, choices=sorted(LABELS), required=True, help="which table")
+    parser.add_argument("--scores", nargs="+", required=True, help="scores.json files of trainings")
+    parser.add_argument("--rows", nargs="+", required=True, help="names of the variants, in order")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="seeds of every row")
+    parser.add_argument("--rule", default="shared", choices=["shared", "per_modality"], help="decision")
+    parser.add_argument("--out", required=True, type=Path, help="the wide table, ending in .csv")
+    cli.add_settings(parser, Settings)
+    print(formats.text(build(parser.parse_args())))
+
+
+def build(options):
+    """Write every form of the table and return its blocks for reading; options as `main` reads them."""
+    found = read(options.scores, options.rows, options.seeds, options.rule)
+    corpus, label, title = options.settings.corpus, LABELS[options.table], TITLES[options.table]
+    wide = parsing.wide_rows(found, options.rows, corpus, label, parsing.published(options.table, corpus))
+    blocks = parsing.blocks(found, wide, corpus, label, f"{title[9:].capitalize()}, rule {options.rule}")
+    parsing.write(options.out, title, wide, parsing.tidy_rows(found, corpus, label), blocks)
+    with atomic(options.out.with_suffix(".png")) as temporary:
+        parsing.draw(temporary, found, options.rows, f"Corpus {corpus}: {title[9:]}, percent; a dot per seed")
+    return blocks
+
+
+def read(paths, rows, seeds, rule):
+    """Return the `parsing.Scored` of every row and seed; UserError names those that are missing."""
+    found = {}
+    for path in paths:
+        one = read_json(path)
+        if one["variant"] in rows and one["seed"] in seeds:
+            scored = parsing.scored(one["variant"], one["seed"], one["rules"][rule], path)
+            found[one["variant"], one["seed"]] = scored
+    wanted = [(row, seed) for row in rows for seed in seeds]
+    missing = [f"{row}, seed {seed}" for row, seed in wanted if (row, seed) not in found]
+    if missing:
+        raise UserError(f"scores are missing: {'; '.join(missing[:10])}", fix="train these variants and seeds first")
+    return [found[key] for key in wanted]
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,102 @@
+# Stage 8, parse: train event parsers and score them.
+#
+# needs   annotations in LLP's layout, folders of features (a file a video), labels of stage teachers
+# makes   work/parse/features/{features}/{split}.npz (a split's features packed once),
+#         work/parse/{variant}/{seed}/model.pt, predictions.parquet, scores.json, metrics.jsonl
+# costs   on LLP at the published sizes about 15 minutes a variant and seed on one core
+#
+# The seeds of a variant are one job: they share one process and one load of the features.
+# Checkpoints stand beside the output, in work/parse/{variant}/{seed}/checkpoint.
+
+
+rule pack_features:
+    """Pack one split's features into one file."""
+    input:
+        annotations=ANNOTATION_FILES,
+        audio=lambda wildcards: FEATURES[wildcards.features]["audio"],
+        visual_2d=lambda wildcards: FEATURES[wildcards.features]["visual_2d"],
+        visual_3d=lambda wildcards: FEATURES[wildcards.features]["visual_3d"],
+    output:
+        "work/parse/features/{features}/{split}.npz",
+    log:
+        "logs/parse/features-{features}-{split}.log",
+    benchmark:
+        "logs/parse/features-{features}-{split}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime="2h",
+    params:
+        annotations=ANNOTATIONS,
+        map=lambda wildcards: [
+            str(part)
+            for part in (
+                ["--audio-map", *FEATURES[wildcards.features]["audio_map"]]
+                if FEATURES[wildcards.features].get("audio_map")
+                else []
+            )
+        ],
+        recipe=recipe("parse.pack"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.parse.pack \
+            --annotations {params.annotations:q} \
+            {params.map:q} \
+            --split {wildcards.split} \
+            --audio {input.audio:q} \
+            --visual-2d {input.visual_2d:q} \
+            --visual-3d {input.visual_3d:q} \
+            --out {output:q}
+        """
+
+
+rule train_parser:
+    """Train one variant of the event parser with every seed."""
+    input:
+        annotations=ANNOTATION_FILES,
+        features=lambda wildcards: expand(
+            "work/parse/features/{features}/{split}.npz",
+            features=VARIANTS[wildcards.variant].get("features", "standard"),
+            split=["train", "val", "test"],
+        ),
+        labels=lambda wildcards: expand(
+            "work/teachers/labels/{labels}/train.npz",
+            labels=[name for name in [VARIANTS[wildcards.variant].get("labels")] if name],
+        ),
+    output:
+        expand("work/parse/{{variant}}/{seed}/scores.json", seed=PARSE_SEEDS),
+        expand("work/parse/{{variant}}/{seed}/predictions.parquet", seed=PARSE_SEEDS),
+        expand("work/parse/{{variant}}/{seed}/model.pt", seed=PARSE_SEEDS),
+        expand("work/parse/{{variant}}/{seed}/metrics.jsonl", seed=PARSE_SEEDS),
+    log:
+        "logs/parse/{variant}.log",
+    benchmark:
+        "logs/parse/{variant}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime="24h",
+    params:
+        annotations=ANNOTATIONS,
+        folder=lambda wildcards, output: Path(output[0]).parent.parent.as_posix(),
+        labels=lambda wildcards, input: [f"--labels={path}" for path in input.labels],
+        seeds=PARSE_SEEDS,
+        settings=variant_settings,
+        recipe=recipe("parse.train"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.parse.train \
+            --annotations {params.annotations:q} \
+            {params.labels:q} \
+            --features {input.features:q} \
+            --variant {wildcards.variant:q} \
+            --seeds {params.seeds} \
+            --out-folder {params.folder:q} \
+            --settings {params.settings:q}
+        """
