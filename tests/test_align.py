@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundstage.align import estimate, listen, shots, timeline
+from soundstage.align import estimate, listen, timeline
 from soundstage.align.features import decimate
 from soundstage.align.settings import Settings
 from soundstage.media import read_audio, read_flac, write_flac
@@ -200,11 +200,11 @@ def real_pairs(shared):
 def test_real_dubs_meet_their_measured_lags(shared, real_pairs):
     lags = json.loads((shared / "reference" / "dub_lags.json").read_text())
     for (title, language), group in real_pairs.items():
-        found = shots.align(list(group.values()), SETTINGS)
+        found = estimate.estimate(list(group.values()), SETTINGS)
         assert found["accepted"], (title, language, found["reason"])
         assert 1000 * found["offset_seconds"] == pytest.approx(lags[title][language], abs=1.0)
         for shot, both in group.items():
-            alone = shots.align([both], SETTINGS)
+            alone = estimate.estimate([both], SETTINGS)
             off = abs(1000 * alone["offset_seconds"] - lags[title][language])
             assert not alone["accepted"] or off < 1.0, (title, shot, language)
             assert not (title == "80145138" and shot in ("114", "392") and alone["accepted"])
@@ -217,7 +217,7 @@ def test_real_shots_of_different_titles_are_refused(real_pairs):
         if title == other:
             continue
         wrong = [(a[0], b[1]) for a, b in zip(group.values(), strangers.values(), strict=False)]
-        assert not shots.align(wrong, SETTINGS)["accepted"], (title, other)
+        assert not estimate.estimate(wrong, SETTINGS)["accepted"], (title, other)
 
 
 def command(folder, *words):

@@ -64,6 +64,17 @@ def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):
     return samples if channels == 1 else samples.reshape(-1, channels)
 
 
+def stream_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, block_samples=1 << 18):
+    """Yield what `read_audio` returns, for one channel, in blocks: a film never lies in memory whole.
+
+    UserError when it cannot be read, also half-way.
+    """
+    source = _audio_on_picture_time(path, stream, sample_rate_hz)
+    target = source.output("pipe:", format="f32le", ac=1, ar=sample_rate_hz, copyts=None)
+    for data in _stream(_command(target), 4 * block_samples, path, "sound"):
+        yield np.frombuffer(data[: len(data) // 4 * 4], np.float32)
+
+
 def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
     """Write one audio stream as mono 16-bit FLAC, sample 0 at picture time 0; the same bytes always.
 
@@ -184,6 +195,13 @@ def read_frames(path, size, frames_per_second=VIDEO_FPS, start_seconds=None, sec
 
 def _stream_frames(command, size, path):
     width, height = size
+    for data in _stream(command, width * height * 3, path, "picture"):
+        if len(data) == width * height * 3:
+            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+
+def _stream(command, block_bytes, path, what):
+    """Yield the output of a command in blocks, the last one shorter; it is stopped if left early."""
     # A file takes the complaints: a pipe that nobody reads would fill up and stop ffmpeg.
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -192,11 +210,11 @@ def _stream_frames(command, size, path):
         guard = threading.Timer(TIMEOUT_SECONDS, process.kill)
         guard.start()
         try:
-            while len(data := process.stdout.read(width * height * 3)) == width * height * 3:
-                yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+            while data := process.stdout.read(block_bytes):
+                yield data
             if process.wait(timeout=60):
                 errors.seek(0)
-                raise UserError(f"cannot decode the picture ({_last(errors.read())})", path)
+                raise UserError(f"cannot decode the {what} ({_last(errors.read())})", path)
         finally:
             guard.cancel()
             process.kill()

@@ -10,6 +10,7 @@ window is longer by the rate, and bin k of its transform then is bin k of the re
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 from soundstage.align.features import ALIGN_HZ
 
@@ -58,13 +59,13 @@ def spectra(samples, centers, length, taper):
     """
     middle = np.rint(centers).astype(np.int64)
     first = middle - length // 2
-    before, after = max(0, -int(first.min())), max(0, int(first.max()) + length - len(samples))
-    padded = np.pad(samples, (before, after))
-    rows = np.lib.stride_tricks.sliding_window_view(padded, length)[first + before]
     inset = (length - len(taper)) // 2
     windows = np.zeros((len(middle), length), np.float32)
-    windows[:, inset : inset + len(taper)] = rows[:, inset : inset + len(taper)] * taper
-    return np.fft.rfft(windows), middle
+    for row, start in zip(windows, first + inset, strict=True):
+        low, high = max(0, start), min(len(samples), start + len(taper))
+        if high > low:
+            row[inset + low - start : inset + high - start] = samples[low:high] * taper[low - start : high - start]
+    return fft.rfft(windows), middle
 
 
 def correlate(reference, track, lines, settings, rate, margin_seconds=None):
@@ -89,7 +90,7 @@ def correlate(reference, track, lines, settings, rate, margin_seconds=None):
 
     def pairing(shift=0):
         product = np.conj(left) * np.roll(right, -shift, axis=0)
-        whole = np.fft.irfft(product, length)
+        whole = fft.irfft(product, length)
         z = np.concatenate([whole[:, -reach:], whole[:, : reach + 1]], axis=1)
         spread = z.std(axis=1, keepdims=True)
         z = (z / np.where(spread > 1e-9, spread, np.inf)).astype(np.float32)

@@ -8,7 +8,7 @@ by what it has to say, so that a shot whose bed is not shared cannot outvote one
 import numpy as np
 
 from soundstage.align import fine
-from soundstage.align.features import ALIGN_HZ, decimate
+from soundstage.align.features import ALIGN_HZ
 
 STRONG_RATIO = 1.6
 CONFIDENCE_WIDTH = 0.15
@@ -23,7 +23,7 @@ CONTROL_FLOOR = 25.0
 def align(pairs, settings):
     """Return what is known of the common lag of several shots, as a dict.
 
-    pairs: list of (reference, track), each (n,) float32 at 48 kHz. Keys as soundstage.align.film:
+    pairs: list of (reference, track), each (n,) at 16 kHz. Keys as soundstage.align.film:
     accepted, reason, rate, offset_seconds, segments (one per shot), confidence, control,
     pitch_corrected; `shots` says for each shot what it has to say alone.
     """
@@ -59,15 +59,14 @@ def align(pairs, settings):
 
 def _pairing(reference, track, settings):
     """Return the pairing of fine.correlate for windows all over one shot."""
-    left, right = decimate(reference), decimate(track)
-    seconds = min(len(left), len(right)) / ALIGN_HZ
+    seconds = min(len(reference), len(track)) / ALIGN_HZ
     margin = min(settings.window_seconds, seconds) / 2
     hop = settings.window_hop_seconds / 2
     centers = np.arange(margin, seconds - margin + 1e-6, hop)
     if len(centers) == 0:
         centers = np.array([seconds / 2])
     lines = (centers, np.zeros(len(centers)))
-    return fine.correlate(left, right, lines, settings, 1.0, settings.short_max_offset_seconds)
+    return fine.correlate(reference, track, lines, settings, 1.0, settings.short_max_offset_seconds)
 
 
 def _summed(curves):
@@ -148,7 +147,7 @@ def _alone(curves, lag):
 
 def _segment(index, pair, lag, sure, accepted):
     reference, track = pair
-    end = min(len(reference) / 48000, len(track) / 48000 - lag)
+    end = min(len(reference) / ALIGN_HZ, len(track) / ALIGN_HZ - lag)
     return {
         "pair": index,
         "reference_start_seconds": round(max(0.0, -lag), 4),

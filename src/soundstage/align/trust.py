@@ -1,0 +1,116 @@
+"""What an alignment may be trusted for: evidence against chance, confidence, the verdict.
+
+Pure maths. Chance is measured on the same two files: the track played backwards has the same
+levels, bands and pauses, and shares nothing.
+"""
+
+import numpy as np
+
+from soundstage.align import coarse
+
+CHANCE_MEAN = 1.4  # z of a chunk that follows a line where nothing is shared: the best of 7 columns
+CONTROL_FLOOR = 6.0  # strength that unrelated films reach; a short one may seem to stay below it
+STRONG_RATIO = 1.5
+CONFIDENCE_WIDTH = 0.15
+AMBIGUOUS_SHARE = 0.85
+
+
+def strength(evidence, centers, settings):
+    """Return how far a run of chunks stands above chance, in standard deviations, at its best part.
+
+    evidence: (chunks,) z; centers: (chunks,) seconds. Chunks that overlap count less than their
+    number. The best part is taken so that a passage without shared sound cannot hide the rest.
+    """
+    step = float(np.median(np.diff(centers))) if len(centers) > 1 else settings.chunk_seconds
+    overlap = max(1.0, settings.chunk_seconds / step)
+    total = np.concatenate([[0.0], np.cumsum(evidence - CHANCE_MEAN)])
+    first, last = np.triu_indices(len(total), 1)
+    count = last - first
+    return float(((total[last] - total[first]) / np.sqrt(count * np.minimum(count, overlap))).max())
+
+
+def control(path, settings):
+    """Return the strength that the best run of an unrelated path reaches."""
+    found = [strength(path.evidence[run], path.centers[run], settings) for run in coarse.runs(path)]
+    return max([CONTROL_FLOOR, *found])
+
+
+def confidence(piece, chance):
+    """Return 0 to 1: how far the evidence stands above what unrelated sound reaches."""
+    ratio = piece.evidence / chance
+    if piece.coherent:
+        ratio = max(ratio, piece.score / max(piece.control, 1e-6))
+    return float(1 / (1 + np.exp(-(ratio - STRONG_RATIO) / CONFIDENCE_WIDTH)))
+
+
+def verdict(pieces, sounds, path, chance, kept, settings):
+    """Return the dict that the command line writes."""
+    reference, track = sounds
+    segments = [_segment(piece, chance, settings) for piece in pieces]
+    good = [segment for segment in segments if segment["accepted"]]
+    length = sum(_length(segment) for segment in good)
+    possible = min(reference.seconds, track.seconds / path.rate)
+    share = min(1.0, float(length / possible))
+    reason = _reason(good, share, path, chance, settings)
+    longest = max(good or segments, key=_length, default=None)
+    return {
+        "accepted": reason == "",
+        "reason": reason,
+        "rate": longest["rate"] if longest else path.rate,
+        "offset_seconds": longest["offset_seconds"] if longest else float(np.median(path.lags)),
+        "segments": segments,
+        "confidence": longest["confidence"] if longest else 0.0,
+        "control": round(chance, 3),
+        "pitch_corrected": bool(kept and longest),
+        "shared_share": round(share, 4),
+        "path": {
+            "rate": path.rate,
+            "centers_seconds": path.centers.tolist(),
+            "lags_seconds": path.lags.tolist(),
+            "evidence": [round(float(value), 2) for value in path.evidence],
+        },
+    }
+
+
+def _length(segment):
+    return segment["reference_end_seconds"] - segment["reference_start_seconds"]
+
+
+def _segment(piece, chance, settings):
+    sure = confidence(piece, chance)
+    return {
+        "reference_start_seconds": round(float(piece.start), 4),
+        "reference_end_seconds": round(float(piece.end), 4),
+        "offset_seconds": round(float(piece.offset), 7),
+        "rate": float(piece.rate),
+        "confidence": round(sure, 4),
+        "accepted": sure >= settings.accept_confidence,
+        "residual_seconds": round(float(piece.residual), 7),
+        "coherent": piece.coherent,
+        "evidence": round(piece.evidence, 3),
+        "score": round(piece.score, 3),
+        "score_control": round(piece.control, 3),
+    }
+
+
+def _reason(good, share, path, chance, settings):
+    """Return why a track is refused, or "" when it is not."""
+    strong = path.evidence >= coarse.TOP_CHANCE
+    doubtful = strong & (path.rival >= AMBIGUOUS_SHARE * path.evidence)
+    if good and share >= settings.min_shared_share:
+        return ""
+    if strong.any() and doubtful.sum() >= 0.5 * strong.sum():
+        return (
+            f"ambiguous: in {doubtful.sum()} of {strong.sum()} chunks that fit at all, another lag "
+            "fits as well (the sound repeats)"
+        )
+    if not good:
+        best = float(path.evidence.max(initial=0.0))
+        return (
+            "no shared sound: the best agreement is no better than that of unrelated sound "
+            f"(z {best:.1f}, unrelated {chance:.1f})"
+        )
+    return (
+        f"too little shared sound: {100 * share:.0f} % of the film, "
+        f"at least {100 * settings.min_shared_share:.0f} % wanted"
+    )
