@@ -75,6 +75,23 @@ def stream_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, block_samples=1 << 18)
         yield np.frombuffer(data[: len(data) // 4 * 4], np.float32)
 
 
+def stretched(samples, tempo, sample_rate_hz=AUDIO_HZ):
+    """Return mono samples (n,) played `tempo` times as fast with their pitch kept, float32.
+
+    The result has n / tempo samples (half-up) and starts where the samples start; the stretcher
+    moves single sounds by up to about 3 ms. UserError when ffmpeg lacks its filter.
+    """
+    raw = {"format": "f32le", "ac": 1, "ar": sample_rate_hz}
+    # short windows keep sounds in their place; they end a little early, so some silence follows
+    source = ffmpeg.input("pipe:", **raw).filter("rubberband", tempo=f"{tempo:.12g}", window="short")
+    target = source.output("pipe:", **raw)
+    data = np.pad(np.asarray(samples, np.float32), (0, sample_rate_hz // 4)).tobytes()
+    out, _ = _run(_command(target, read_stdin=True), "rubberband", data=data)
+    count = int(np.floor(len(samples) / tempo + 0.5))
+    result = np.frombuffer(out, np.float32)[:count]
+    return np.pad(result, (0, count - len(result)))
+
+
 def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
     """Write one audio stream as mono 16-bit FLAC, sample 0 at picture time 0; the same bytes always.
 
@@ -98,9 +115,11 @@ def _audio_on_picture_time(path, stream, sample_rate_hz):
     if stream >= len(tracks):
         what = f"expected audio stream a:{stream}, found {len(tracks)} audio stream(s)"
         raise UserError(what, path, "streams are counted from 0 among the file's audio streams")
-    first = round(origin_seconds(described, tracks[stream]) * sample_rate_hz)
+    first = round(origin_seconds(described, tracks[stream]) * AUDIO_HZ)
     source = ffmpeg.input(url(path), **SAFE_INPUT)[f"a:{stream}"]
-    return source.filter("aresample", sample_rate_hz, **{"async": 1, "first_pts": first})
+    placed = source.filter("aresample", AUDIO_HZ, **{"async": 1, "first_pts": first})
+    # a second filter, because one that also lowers the rate may miss the start by some milliseconds
+    return placed if sample_rate_hz == AUDIO_HZ else placed.filter("aresample", sample_rate_hz)
 
 
 def picture_stream(described):
@@ -398,12 +417,14 @@ def _command(target, read_stdin=False):
     return target.global_args(*flags).overwrite_output().compile()
 
 
-def _run(command, path, timeout_seconds=TIMEOUT_SECONDS):
-    """Return (stdout, stderr) of a command that must succeed; UserError names the file."""
+def _run(command, path, timeout_seconds=TIMEOUT_SECONDS, data=None):
+    """Return (stdout, stderr) of a command that must succeed; UserError names the file.
+
+    data: bytes for its standard input, which is closed otherwise.
+    """
+    given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_seconds
-        )
+        done = subprocess.run(command, capture_output=True, timeout=timeout_seconds, **given)
     except subprocess.TimeoutExpired:
         raise UserError(f"{command[0]} did not finish in {timeout_seconds} s", path) from None
     except FileNotFoundError:

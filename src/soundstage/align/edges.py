@@ -48,14 +48,14 @@ def chance_spread(reference, track):
     return max(float(means.std()), 1e-3)
 
 
-def switch(before, after, missing_seconds):
+def switch(before, after, missing_seconds, per_second=FRAMES_PER_SECOND):
     """Return how many seconds after its first frame a film leaves one line for another.
 
-    before, after: (frames,) agreement on the two lines over one stretch; missing_seconds: how much
+    before, after: (looks,) agreement on the two lines over one stretch; missing_seconds: how much
     of the reference, after that place, the track does not have (0 for an insertion). The place that
     leaves most agreement on both sides wins.
     """
-    gap = round(missing_seconds * FRAMES_PER_SECOND)
+    gap = round(missing_seconds * per_second)
     frames = len(before) - gap
     if frames <= 0:
         return 0.0
@@ -63,7 +63,7 @@ def switch(before, after, missing_seconds):
     right = np.cumsum(after[gap:][::-1])[::-1]
     total = left + np.concatenate([right, [0.0]])
     best = np.nonzero(total >= total.max() - 1e-9)[0]
-    return best[len(best) // 2] / FRAMES_PER_SECOND
+    return best[len(best) // 2] / per_second
 
 
 def extent(support, start_seconds, end_seconds, extend_seconds):

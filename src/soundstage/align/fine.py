@@ -38,7 +38,7 @@ class Line:
     """lag = offset + slope * seconds, and how well the sound supports it.
 
     offset_seconds is at reference time 0; slope_error: its standard error; residual_seconds: the
-    spread of the windows round the line; support: (windows,) z at the line; score: pooled z;
+    spread of the windows round the line, or how far its first or last third is off; support: (windows,) z at the line; score: pooled z;
     control: what shuffled windows of the same files reach.
     """
 
@@ -216,6 +216,14 @@ def _refine(curves, coarse, level):
             slope = 0.0
         line = height + slope * (time - middle)
     residual = np.sqrt(np.average((place - line) ** 2, weights=robust))
+    ends = end_gap(place - line, robust)
     effective = robust.sum() ** 2 / (robust**2).sum()
     error = residual / np.sqrt(max(width * max(effective - 2, 1), 1e-9))
-    return height - slope * middle, slope, float(error), float(residual)
+    return height - slope * middle, slope, float(error), max(float(residual), ends)
+
+
+def end_gap(gaps, weight):
+    """Return how far the first or the last third of the gaps lies from a line, the larger, seconds."""
+    third = max(1, len(gaps) // 3)
+    ends = [np.average(gaps[part], weights=weight[part]) for part in (slice(third), slice(-third, None))]
+    return float(np.abs(ends).max())
