@@ -29,7 +29,7 @@ STEMS = ("music", "effects", "talk_a", "talk_b")
 STEM_SCALE = 8192  # int16 units per 1.0
 POOL = "benchmarks"
 FULL_SCALE = 0.12  # level (RMS) of a finished track
-THEME_SECONDS = 40
+FILM_SECONDS = 1200  # longer cases are film-length
 
 # track seconds per reference second, and how ffmpeg's filters bring it about exactly
 SPEEDS = {
@@ -118,12 +118,12 @@ def plan(kind, number, seconds, scenes):
         "kind": kind, "number": number, "seconds": seconds, "order": order[:wanted],
         "foreign": order[wanted:], "edits": [], "rate": "1", "filter": "", "kept": False,
         "lead_seconds": 0.0, "codec": "flac", "reference_codec": "flac", "speech_db": 3.0,
-        "music_db": 0.0, "room": False, "lonely": [], "songs": 0.0,
+        "music_db": 0.0, "room": False, "lonely": [], "songs": 0.0, "mask_db": None,
     }
     case["language"] = str(rng.choice(["de", "es", "fr", "it", "ja"]))
     case["lead_seconds"] = round(float(rng.uniform(-2, 2)), 6)
     case["speech_db"] = round(float(rng.uniform(0, 6)), 2)
-    case["codec"] = str(rng.choice(["flac", "aac128.m4a", "opus48"]))
+    case["codec"] = str(rng.choice(["flac", "aac128.m4a", "opus48"])) if seconds <= FILM_SECONDS else "flac"
     drawn = {name: globals()[f"_{name}"] for name in PLANS}
     return drawn.get(kind, lambda case, rng: case)(case, rng)
 
@@ -151,7 +151,8 @@ def _rate(case, rng):
 def _rate_kept(case, rng):
     name = list(SPEEDS)[case["number"] % len(SPEEDS)]
     rate = SPEEDS[name][0]
-    tool = "atempo={:.9f}" if case["number"] % 2 == 0 else "rubberband=tempo={:.9f}"
+    plain = case["number"] % 2 == 0 or case["seconds"] > FILM_SECONDS  # rubberband takes minutes for a film
+    tool = "atempo={:.9f}" if plain else "rubberband=tempo={:.9f}"
     case |= {"rate": str(rate), "filter": tool.format(float(1 / rate)), "kept": True}
     return case
 
@@ -163,8 +164,8 @@ def _drift(case, rng):
 
 
 def _edits(case, rng):
-    most = 10 if case["seconds"] > 1200 else max(1, min(10, case["seconds"] // 60))
-    count = most if case["seconds"] > 1200 else int(rng.integers(1, most + 1))
+    most = 10 if case["seconds"] > FILM_SECONDS else max(1, min(10, case["seconds"] // 60))
+    count = most if case["seconds"] > FILM_SECONDS else int(rng.integers(1, most + 1))
     case["edits"] = _drawn_edits(case, rng, count)
     return case
 
@@ -226,10 +227,10 @@ def _everything(case, rng):
 
 
 def _hard(case, rng):
-    """Speech far above the bed: from easy to hopeless, to see what confidence is worth."""
-    case["speech_db"] = round(float(rng.uniform(8, 34)), 2)
+    """The shared bed under another film's, from easy to hopeless, to see what confidence is worth."""
+    case["mask_db"] = round(float(rng.uniform(0, 30)), 2)
     case["room"] = bool(rng.random() < 0.5)
-    case["codec"] = str(rng.choice(["mp3-64", "opus48", "aac64.adts"]))
+    case["codec"] = str(rng.choice(["flac", "flac", "mp3-64", "opus48", "aac64.adts"]))
     if rng.random() < 0.3:
         case = _edits(case, rng)
     return case
@@ -305,6 +306,10 @@ def scene_pair(studio, case, place):
     loud = 10 ** (case["speech_db"] / 20) * max(float(bed.std()), 0.02)
     if case["room"]:
         other = _wet(other, studio.room)
+    if case["mask_db"] is not None:
+        stranger = studio.scene(case["foreign"][place])[:2].sum(axis=0)
+        gain = float(bed.std()) / max(float(stranger.std()), 1e-3)
+        other = 10 ** (-case["mask_db"] / 20) * other + gain * stranger
     other = other * _heard(case, place, len(bed))
     reference = bed + talk_a * (loud / max(float(talk_a.std()), 1e-3))
     track = other + talk_b * (loud / max(float(talk_b.std()), 1e-3))
@@ -331,10 +336,10 @@ def _wet(signal, room):
 def _with_shot(studio, case, place, reference, track, rng):
     """Put a real shot into the scene, where the case has one there."""
     shots = studio.shots.get(case["language"], [])
-    share = len(case["order"]) // (len(shots) + 1) if case["seconds"] > 1200 else 2
+    share = len(case["order"]) // (len(shots) + 1) if case["seconds"] > FILM_SECONDS else 2
     if not shots or place % max(share, 1) or place // max(share, 1) >= len(shots):
         return reference, track
-    turn = 0 if case["seconds"] > 1200 else case["number"]
+    turn = 0 if case["seconds"] > FILM_SECONDS else case["number"]
     english, dub = shots[(place // max(share, 1) + turn) % len(shots)]
     start = int(rng.integers(0, len(reference) - len(english)))
     end = start + len(english)

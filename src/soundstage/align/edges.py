@@ -9,6 +9,8 @@ from soundstage.align.features import FRAMES_PER_SECOND
 
 BLOCK_FRAMES = 100
 SUPPORT_Z = 4.0
+SCALES = (4, 16)
+ENOUGH_SUPPORT = 0.7
 SAMPLE_FRAMES = 60000  # ten minutes tell well enough what chance does
 
 
@@ -30,14 +32,22 @@ def agreement(reference, track, rate, offset_seconds, low_seconds, high_seconds)
     return np.where(inside, (reference[first:last] * heard).mean(axis=1), 0.0)
 
 
-def supported(values, spread):
+def supported(values, spread, core):
     """Return (blocks,) bool for blocks of one second: does the sound agree more than by chance?
 
-    values: (frames,) agreement; spread: standard deviation of a block's mean where nothing agrees.
+    values: (frames,) agreement; spread: standard deviation of a block's mean where nothing agrees;
+    core: (first, last) block of the part where agreement is expected. Where single seconds say too
+    little there, 4 or 16 seconds together are asked.
     """
     blocks = len(values) // BLOCK_FRAMES
     means = values[: blocks * BLOCK_FRAMES].reshape(blocks, BLOCK_FRAMES).mean(axis=1)
-    return means > SUPPORT_Z * spread
+    found = means > SUPPORT_Z * spread
+    for scale in SCALES:
+        if found[slice(*core)].mean() >= ENOUGH_SUPPORT or blocks < scale:
+            break
+        windows = np.convolve(means, np.ones(scale) / scale, "valid") > SUPPORT_Z * spread / np.sqrt(scale)
+        found = found | (np.convolve(windows, np.ones(scale)) > 0.5)
+    return found
 
 
 def chance_spread(reference, track):
@@ -66,13 +76,13 @@ def switch(before, after, missing_seconds, per_second=FRAMES_PER_SECOND):
     return best[len(best) // 2] / per_second
 
 
-def extent(support, start_seconds, end_seconds, extend_seconds):
-    """Return (start, end): a stretch drawn in to where sound supports it, plus a little.
+def extent(support, start_seconds, end_seconds, before_seconds, after_seconds):
+    """Return (start, end): a stretch drawn in to where sound supports it, plus a little on both sides.
 
     support: (blocks,) bool of one second each from the start on. None when nothing is supported.
     """
     found = np.nonzero(support)[0]
     if not len(found):
         return None
-    start = max(start_seconds, start_seconds + float(found[0]) - extend_seconds)
-    return start, min(end_seconds, start_seconds + float(found[-1]) + 1 + extend_seconds)
+    start = max(start_seconds, start_seconds + float(found[0]) - before_seconds)
+    return start, min(end_seconds, start_seconds + float(found[-1]) + 1 + after_seconds)

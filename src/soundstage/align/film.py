@@ -19,6 +19,11 @@ FEW_WINDOWS, MANY_WINDOWS = 240, 1000
 KEPT_MARGIN = 1.15  # how much higher the peaks must be with the pitch kept, to say that it was
 REACH_CHUNKS = 2  # how far beyond its chunks, in chunks, a piece is looked for
 SEEK_SECONDS, LOOKS_PER_SECOND = 4.0, 20  # an edit's neighbourhood, and how finely it is searched
+NOISE_Z = 3.0  # what the wave forms of a quarter of a second reach by chance near a line
+BLACK_COST = 4.0
+JOINT_SECONDS = 10.0  # without a sign of shared sound a piece may go so far to meet its neighbour
+LISTEN_BLOCKS, HEARD_Z = 60, 4.5  # seconds listened to beyond a piece's ends, and when they are heard
+LEAST_DOUBTFUL_SECONDS = 5.0
 LEAST_PACE = 2e-4  # below this difference from 1 no speed-up is asked whether it kept the pitch
 
 
@@ -95,12 +100,26 @@ def align(left, right, settings):
     pieces = []
     for run in coarse.runs(path):
         evidence = trust.strength(path.evidence[run], path.centers[run], settings)
-        if evidence >= control:
+        if evidence >= trust.WORTH_A_LOOK * control:
             pieces.append(measure(left, right, path, run, evidence, kept, settings))
-    pieces = bounded(joined(settled(pieces)), left, right, heard, settings)
-    pieces = settled([again(left, right, piece, settings) for piece in pieces])
-    kept = kept or slowly_kept(left, right, pieces, settings)
+    sure = [piece for piece in pieces if trust.confidence(piece, control) >= settings.accept_confidence]
+    doubtful = [piece for piece in pieces if piece not in sure]
+    sure = bounded(joined(settled(sure)), left, right, heard, settings)
+    sure = settled([again(left, right, piece, settings) for piece in sure])
+    kept = kept or slowly_kept(left, right, sure, settings)
+    pieces = sorted(sure + leftover(doubtful, sure), key=lambda piece: piece.start)
     return trust.verdict(pieces, (left, right), path, control, kept, settings)
+
+
+def leftover(doubtful, sure):
+    """Return the pieces that are not to be trusted, drawn in to where no trusted one is."""
+    result = []
+    for piece in doubtful:
+        start = max([piece.start, *(other.end for other in sure if other.start <= piece.start)])
+        end = min([piece.end, *(other.start for other in sure if other.start > piece.start)])
+        if end - start >= LEAST_DOUBTFUL_SECONDS:
+            result.append(replace(piece, start=start, end=end))
+    return result
 
 
 def slowly_kept(reference, track, pieces, settings):
@@ -289,25 +308,53 @@ def bounded(pieces, reference, track, heard, settings):
         values = [edges.agreement(features, heard, p.rate, p.offset, low, high) for p in (here, after)]
         place = low + edges.switch(*values, missing)
         if here.coherent and after.coherent:
-            place = sharper(here, after, place, missing, reference, track, settings)
+            place = sharper(here, after, place, missing, reference, track, heard, settings)
         limits[index] = (limits[index][0], min(limits[index][1], place))
         limits[index + 1] = (max(limits[index + 1][0], place + missing), limits[index + 1][1])
     result = []
-    for piece, (start, end) in zip(pieces, limits, strict=True):
+    for index, (piece, (start, end)) in enumerate(zip(pieces, limits, strict=True)):
         low = max(start, piece.start - REACH_CHUNKS * settings.chunk_seconds)
         high = min(end, piece.end + REACH_CHUNKS * settings.chunk_seconds)
         value = edges.agreement(features, heard, piece.rate, piece.offset, low, high)
-        kept = edges.extent(edges.supported(value, spread), low, high, settings.extend_seconds)
+        core = (round(max(piece.start, low) - low), round(min(piece.end, high) - low))
+        support = edges.supported(value, spread, core)
+        if piece.coherent:
+            support = heard_on(piece, low, support, reference, track, settings)
+        joints = (index > 0, index < len(pieces) - 1)
+        reach = [JOINT_SECONDS if joint else settings.extend_seconds for joint in joints]
+        kept = edges.extent(support, low, high, *reach)
         if kept and kept[1] > kept[0]:
             result.append(replace(piece, start=kept[0], end=kept[1]))
     return result
 
 
-def sharper(before, after, place, missing, reference, track, settings):
+def heard_on(piece, low, support, reference, track, settings):
+    """Return the support of a piece's blocks with what its wave forms say beyond both ends of it.
+
+    support: (blocks,) bool of one second each from `low` seconds on.
+    """
+    found = np.nonzero(support)[0]
+    first, last = (found[0], found[-1]) if len(found) else (len(support) // 2,) * 2
+    blocks = np.arange(max(0, first - LISTEN_BLOCKS), min(len(support), last + LISTEN_BLOCKS + 1))
+    blocks = blocks[(blocks < first) | (blocks > last)]
+    if not len(blocks):
+        return support
+    centers = low + blocks + 0.5
+    lines = (centers, np.full(len(centers), piece.offset))
+    curves = fine.correlate(reference.samples, track.samples, lines, settings, piece.rate)(0)
+    result = support.copy()
+    result[blocks] = fine.near(curves, lines[1])[1] >= HEARD_Z
+    return result
+
+
+def sharper(before, after, place, missing, reference, track, heard, settings):
     """Return where two pieces meet, found anew on the wave forms near a place in seconds.
 
-    Between lines of dialogue a quarter of a second of the bed is enough to tell.
+    Between lines of dialogue a quarter of a second of the bed is enough to tell; where nothing of it
+    is heard the band levels (heard: the track's) have a small say; black where the film sounds on
+    speaks against a line.
     """
+    features = reference.features[1.0]
     narrow = replace(settings, window_seconds=0.25, margin_seconds=0.02)
     low = max(0.125, place - SEEK_SECONDS)
     high = min(reference.seconds - 0.125, place + missing + SEEK_SECONDS)
@@ -318,8 +365,21 @@ def sharper(before, after, place, missing, reference, track, settings):
     for piece in (before, after):
         lines = (centers, np.full(len(centers), piece.offset))
         curves = fine.correlate(reference.samples, track.samples, lines, narrow, piece.rate)(0)
-        values.append(np.minimum(fine.near(curves, lines[1])[1], fine.TOP_Z))
+        clear = np.clip(fine.near(curves, lines[1])[1] - NOISE_Z, 0, fine.TOP_Z)
+        rough = edges.agreement(features, heard, piece.rate, piece.offset, low, high)
+        at = np.minimum((centers - low) * 100, len(rough) - 1).astype(int)
+        gone = black(reference.samples, centers) < black(track.samples, piece.offset + piece.rate * centers)
+        values.append(clear + rough[at] - BLACK_COST * gone)
     return low + edges.switch(*values, missing, LOOKS_PER_SECOND) - 0.5 / LOOKS_PER_SECOND
+
+
+def black(samples, centers):
+    """Return (centers,) bool: where a signal is as good as silent, 45 dB below its louder parts."""
+    half = round(0.05 * ALIGN_HZ)
+    middles = np.rint(centers * ALIGN_HZ).astype(int)
+    parts = (samples[max(0, at - half) : max(0, at + half)].astype(np.float32) for at in middles)
+    power = np.array([np.mean(part**2) if len(part) else 0.0 for part in parts])
+    return power < 10**-4.5 * np.quantile(power, 0.9)
 
 
 def _inside(piece, reference_seconds, track_seconds):

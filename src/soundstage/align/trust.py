@@ -10,6 +10,7 @@ from soundstage.align import coarse
 
 CHANCE_MEAN = 1.4  # z of a chunk that follows a line where nothing is shared: the best of 7 columns
 CONTROL_FLOOR = 6.0  # strength that unrelated films reach; a short one may seem to stay below it
+WORTH_A_LOOK = 0.7  # share of the control from which on a run is measured
 STRONG_RATIO = 1.5
 CONFIDENCE_WIDTH = 0.15
 AMBIGUOUS_SHARE = 0.85
