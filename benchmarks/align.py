@@ -87,8 +87,10 @@ def timed(words, limit_seconds, log):
         wall = time.perf_counter() - start
     process.returncode = status
     return {
-        "status": os.waitstatus_to_exitcode(status), "wall_seconds": wall,
-        "cpu_seconds": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024,
+        "status": os.waitstatus_to_exitcode(status),
+        "wall_seconds": wall,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "peak_mb": used.ru_maxrss / 1024,
     }
 
 
@@ -140,7 +142,10 @@ def judge(truth, given):
     ends = [s["reference_end_seconds"] for s in segments]
     missed = [min([abs(end - edit) for end in ends], default=np.inf) for edit in edits]
     return {
-        "outcome": outcome, "errors": errors, "covered": covered, "edits": missed,
+        "outcome": outcome,
+        "errors": errors,
+        "covered": covered,
+        "edits": missed,
         "rate_right": bool(segments) and abs(given["rate"] - truth["rate"]) < 2e-6,
         "kept_right": given["kept"] == truth["kept"],
     }
@@ -255,7 +260,8 @@ def report(row, fresh):
         f" rate {judged['rate_right']} kept {judged['kept_right']} edits {np.round(judged['edits'], 2)}"
         f" confidence {given['confidence']} {given['cpu_seconds']:.1f} s {given['peak_mb']:.0f} MB"
         f" {re.sub(' +', ' ', given['reason'])[:90]}",
-        file=sys.stderr, flush=True,
+        file=sys.stderr,
+        flush=True,
     )
 
 

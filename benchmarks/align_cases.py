@@ -51,8 +51,19 @@ CODECS = {
     "aac44": ("m4a", ["-c:a", "aac", "-aac_coder", "fast", "-b:a", "96k", "-ar", "44100"]),
 }
 TRUE_KINDS = (
-    "offset", "far_offset", "rate", "rate_kept", "drift", "edits", "remix", "codec", "squashed",
-    "dialogue", "songs", "loud_speech", "everything",
+    "offset",
+    "far_offset",
+    "rate",
+    "rate_kept",
+    "drift",
+    "edits",
+    "remix",
+    "codec",
+    "squashed",
+    "dialogue",
+    "songs",
+    "loud_speech",
+    "everything",
 )
 FALSE_KINDS = ("unrelated", "theme", "silence", "dialogue_only", "little")
 
@@ -115,10 +126,24 @@ def plan(kind, number, seconds, scenes):
     wanted = -(-seconds // SCENE_SECONDS)
     order = [int(x) for x in rng.permutation(scenes)]
     case = {
-        "kind": kind, "number": number, "seconds": seconds, "order": order[:wanted],
-        "foreign": order[wanted:], "edits": [], "rate": "1", "filter": "", "kept": False,
-        "lead_seconds": 0.0, "codec": "flac", "reference_codec": "flac", "speech_db": 3.0,
-        "music_db": 0.0, "room": False, "lonely": [], "songs": 0.0, "mask_db": None,
+        "kind": kind,
+        "number": number,
+        "seconds": seconds,
+        "order": order[:wanted],
+        "foreign": order[wanted:],
+        "edits": [],
+        "rate": "1",
+        "filter": "",
+        "kept": False,
+        "lead_seconds": 0.0,
+        "codec": "flac",
+        "reference_codec": "flac",
+        "speech_db": 3.0,
+        "music_db": 0.0,
+        "room": False,
+        "lonely": [],
+        "songs": 0.0,
+        "mask_db": None,
     }
     case["language"] = str(rng.choice(["de", "es", "fr", "it", "ja"]))
     case["lead_seconds"] = round(float(rng.uniform(-2, 2)), 6)
@@ -129,8 +154,19 @@ def plan(kind, number, seconds, scenes):
 
 
 PLANS = (
-    "far_offset", "rate", "rate_kept", "drift", "edits", "remix", "codec", "squashed", "dialogue",
-    "songs", "loud_speech", "everything", "hard",
+    "far_offset",
+    "rate",
+    "rate_kept",
+    "drift",
+    "edits",
+    "remix",
+    "codec",
+    "squashed",
+    "dialogue",
+    "songs",
+    "loud_speech",
+    "everything",
+    "hard",
 )
 
 
@@ -542,8 +578,10 @@ def _truth_segment(segment, rate, own, late):
     start, end, written = (value / AUDIO_HZ for value in segment)
     offset = rate * (written - start) + late - rate * own
     return {
-        "reference_start_seconds": start + own, "reference_end_seconds": end + own,
-        "offset_seconds": offset, "rate": rate,
+        "reference_start_seconds": start + own,
+        "reference_end_seconds": end + own,
+        "offset_seconds": offset,
+        "rate": rate,
     }
 
 

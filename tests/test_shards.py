@@ -206,9 +206,7 @@ def test_one_pass_gives_every_window_and_holds_only_what_is_open():
     found = dict(plan.take_windows(frames(), ranges))
     assert found == {number: list(range(*span)) for number, span in enumerate(ranges)}
     assert decoded[-1] <= max(end for _, end in ranges)
-    assert dict(plan.take_windows(iter(range(50)), [(10, 20), (40, 60)])) == {
-        0: list(range(10, 20))
-    }
+    assert dict(plan.take_windows(iter(range(50)), [(10, 20), (40, 60)])) == {0: list(range(10, 20))}
 
 
 def test_picture_size_keeps_the_shape_and_is_even():

@@ -100,9 +100,7 @@ def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
     """
     source = _audio_on_picture_time(path, stream, sample_rate_hz)
     exact = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "threads": 1}
-    target = source.output(
-        url(out), format="flac", sample_fmt="s16", ac=1, ar=sample_rate_hz, copyts=None, **exact
-    )
+    target = source.output(url(out), format="flac", sample_fmt="s16", ac=1, ar=sample_rate_hz, copyts=None, **exact)
     _, error = _run(_command(target), path)
     lines = error.decode(errors="replace").strip().splitlines()
     return flac_samples(out), [line.strip() for line in lines]
@@ -223,9 +221,7 @@ def _stream(command, block_bytes, path, what):
     """Yield the output of a command in blocks, the last one shorter; it is stopped if left early."""
     # A file takes the complaints: a pipe that nobody reads would fill up and stop ffmpeg.
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         guard = threading.Timer(TIMEOUT_SECONDS, process.kill)
         guard.start()
         try:
@@ -248,9 +244,7 @@ def encode(path, frames, size, frames_per_second, audio=(), options=None):
     options: ffmpeg output options on top of H.264 with one thread; the suffix of `path` chooses
     the container. `path` should be a temporary path of `files.atomic`.
     """
-    picture = ffmpeg.input(
-        "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{size[0]}x{size[1]}", r=frames_per_second
-    )
+    picture = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{size[0]}x{size[1]}", r=frames_per_second)
     streams, extra = [picture.video], {}
     for number, (file, stream_options) in enumerate(audio):
         streams.append(ffmpeg.input(url(file), **SAFE_INPUT).audio)
@@ -274,9 +268,7 @@ def encode_audio(path, source, options):
 
 
 def _feed(command, frames, path):
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         for frame in frames:
             process.stdin.write(np.ascontiguousarray(frame, np.uint8).data)
@@ -351,9 +343,7 @@ def write_empty_flac(path, sample_rate_hz=AUDIO_HZ):
     described = (sample_rate_hz << 44 | 15 << 36).to_bytes(8, "big")
     blocks = bytes([0x10, 0, 0x10, 0]) + bytes(6)
     with atomic(path) as temporary:
-        temporary.write_bytes(
-            b"fLaC" + bytes([0x80, 0, 0, 34]) + blocks + described + hashlib.md5(b"").digest()
-        )
+        temporary.write_bytes(b"fLaC" + bytes([0x80, 0, 0, 34]) + blocks + described + hashlib.md5(b"").digest())
 
 
 def _is_empty_flac(path):

@@ -127,9 +127,7 @@ def _arguments():
     parser = cli.parser(__doc__)
     parser.add_argument("--reference", metavar="FILE", help="the original track")
     parser.add_argument("--track", metavar="FILE", help="the dub")
-    parser.add_argument(
-        "--pair", nargs=2, action="append", metavar=("REFERENCE", "TRACK"), help="a shot to pool"
-    )
+    parser.add_argument("--pair", nargs=2, action="append", metavar=("REFERENCE", "TRACK"), help="a shot to pool")
     parser.add_argument("--out", required=True, metavar="OUT.json")
     parser.add_argument("--plot", metavar="OUT.png", help="a picture of the lag over time")
     cli.add_settings(parser, Settings)

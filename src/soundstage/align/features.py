@@ -48,11 +48,11 @@ def band_edges(low_hz, high_hz):
 def band_features(samples, low_hz=150.0, high_hz=6000.0):
     """Return (frames, BANDS) float32: how each band's level moves against its lower neighbour's.
 
-    samples: (n,) at 16 kHz, float32 or int16 (the scale does not matter); frame t is centred on t / 100 s. Levels are in dB above a
-    floor of 60 dB below the band's loudest frame; their change over 20 ms is squashed by a
-    hyperbolic tangent and differenced between bands. What a loud voice does in a few bands for a
-    few frames so counts no more than what the quiet bed does everywhere else. Unit variance per
-    band; digital silence gives zeros.
+    samples: (n,) at 16 kHz, float32 or int16 (the scale does not matter); frame t is centred on
+    t / 100 s. Levels are in dB above a floor of 60 dB below the band's loudest frame; their change
+    over 20 ms is squashed by a hyperbolic tangent and differenced between bands. What a loud voice
+    does in a few bands for a few frames so counts no more than what the quiet bed does everywhere
+    else. Unit variance per band; digital silence gives zeros.
     """
     count = len(samples) // HOP_SAMPLES + 1
     levels = np.concatenate(

@@ -368,18 +368,10 @@ def sharper(before, after, place, missing, reference, track, heard, settings):
         clear = np.clip(fine.near(curves, lines[1])[1] - NOISE_Z, 0, fine.TOP_Z)
         rough = edges.agreement(features, heard, piece.rate, piece.offset, low, high)
         at = np.minimum((centers - low) * 100, len(rough) - 1).astype(int)
-        gone = black(reference.samples, centers) < black(track.samples, piece.offset + piece.rate * centers)
+        there = piece.offset + piece.rate * centers
+        gone = trust.silent(track.samples, there) & ~trust.silent(reference.samples, centers)
         values.append(clear + rough[at] - BLACK_COST * gone)
     return low + edges.switch(*values, missing, LOOKS_PER_SECOND) - 0.5 / LOOKS_PER_SECOND
-
-
-def black(samples, centers):
-    """Return (centers,) bool: where a signal is as good as silent, 45 dB below its louder parts."""
-    half = round(0.05 * ALIGN_HZ)
-    middles = np.rint(centers * ALIGN_HZ).astype(int)
-    parts = (samples[max(0, at - half) : max(0, at + half)].astype(np.float32) for at in middles)
-    power = np.array([np.mean(part**2) if len(part) else 0.0 for part in parts])
-    return power < 10**-4.5 * np.quantile(power, 0.9)
 
 
 def _inside(piece, reference_seconds, track_seconds):

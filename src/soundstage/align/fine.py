@@ -38,7 +38,8 @@ class Line:
     """lag = offset + slope * seconds, and how well the sound supports it.
 
     offset_seconds is at reference time 0; slope_error: its standard error; residual_seconds: the
-    spread of the windows round the line, or how far its first or last third is off; support: (windows,) z at the line; score: pooled z;
+    spread of the windows round the line, or how far its first or last third is off;
+    support: (windows,) z at the line; score: pooled z;
     control: what shuffled windows of the same files reach.
     """
 

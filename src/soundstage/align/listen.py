@@ -21,9 +21,7 @@ def passage(result, seconds):
     """
     good = [part for part in result["segments"] if part["accepted"]]
     if not result["accepted"] or not good:
-        raise UserError(
-            f"nothing to listen to: the track was refused ({result['reason']})", "--alignment"
-        )
+        raise UserError(f"nothing to listen to: the track was refused ({result['reason']})", "--alignment")
     path = result.get("path", {"centers_seconds": [], "evidence": []})
     points = [
         (part["confidence"], evidence, center, part)

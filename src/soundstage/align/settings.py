@@ -34,6 +34,4 @@ class Settings:
             if getattr(self, name) <= 0:
                 raise UserError("expected a positive length", f"align.{name}")
         if not 0 <= self.accept_confidence <= 1 or not 0 <= self.min_shared_share <= 1:
-            raise UserError(
-                "expected a share between 0 and 1", "align.accept_confidence, align.min_shared_share"
-            )
+            raise UserError("expected a share between 0 and 1", "align.accept_confidence, align.min_shared_share")

@@ -40,9 +40,7 @@ def align(pairs, settings):
     sure = _confidence(score, control)
     reason = _reason(score, control, rival, sure, settings)
     shots = [_alone(curves, lag) for curves in measured]
-    segments = [
-        _segment(index, pair, lag, sure, reason == "") for index, pair in enumerate(pairs)
-    ]
+    segments = [_segment(index, pair, lag, sure, reason == "") for index, pair in enumerate(pairs)]
     return {
         "accepted": reason == "",
         "reason": reason,

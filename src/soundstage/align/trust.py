@@ -7,6 +7,7 @@ levels, bands and pauses, and shares nothing.
 import numpy as np
 
 from soundstage.align import coarse
+from soundstage.align.features import ALIGN_HZ
 
 CHANCE_MEAN = 1.4  # z of a chunk that follows a line where nothing is shared: the best of 7 columns
 CONTROL_FLOOR = 6.0  # strength that unrelated films reach; a short one may seem to stay below it
@@ -14,6 +15,7 @@ WORTH_A_LOOK = 0.7  # share of the control from which on a run is measured
 STRONG_RATIO = 1.5
 CONFIDENCE_WIDTH = 0.15
 AMBIGUOUS_SHARE = 0.85
+BARE_SHARE = 0.12  # so much silence in a track, and half as much in the other, says dialogue only
 
 
 def strength(evidence, centers, settings):
@@ -52,7 +54,7 @@ def verdict(pieces, sounds, path, chance, kept, settings):
     length = sum(_length(segment) for segment in good)
     possible = min(reference.seconds, track.seconds / path.rate)
     share = min(1.0, float(length / possible))
-    reason = _reason(good, share, path, chance, settings)
+    reason = _reason(good, share, sounds, path, chance, settings)
     longest = max(good or segments, key=_length, default=None)
     return {
         "accepted": reason == "",
@@ -94,24 +96,61 @@ def _segment(piece, chance, settings):
     }
 
 
-def _reason(good, share, path, chance, settings):
+def _reason(good, share, sounds, path, chance, settings):
     """Return why a track is refused, or "" when it is not."""
-    strong = path.evidence >= coarse.TOP_CHANCE
-    doubtful = strong & (path.rival >= AMBIGUOUS_SHARE * path.evidence)
     if good and share >= settings.min_shared_share:
         return ""
+    strong = path.evidence >= coarse.TOP_CHANCE
+    doubtful = strong & (path.rival >= AMBIGUOUS_SHARE * path.evidence)
     if strong.any() and doubtful.sum() >= 0.5 * strong.sum():
         return (
             f"ambiguous: in {doubtful.sum()} of {strong.sum()} chunks that fit at all, another lag "
             "fits as well (the sound repeats)"
         )
-    if not good:
-        best = float(path.evidence.max(initial=0.0))
-        return (
-            "no shared sound: the best agreement is no better than that of unrelated sound "
-            f"(z {best:.1f}, unrelated {chance:.1f})"
-        )
+    bare = _bare(sounds)
+    if bare:
+        return bare
+    if good:
+        return _too_little(good, share, settings)
+    best = float(path.evidence.max(initial=0.0))
     return (
-        f"too little shared sound: {100 * share:.0f} % of the film, "
-        f"at least {100 * settings.min_shared_share:.0f} % wanted"
+        "no shared sound, as with another film: the best agreement is no better than that of unrelated "
+        f"sound (z {best:.1f}, strength wanted {chance:.1f})"
     )
+
+
+def _bare(sounds):
+    """Return that one side is dialogue alone, or "": silence between the words, unlike the other side."""
+    shares = [float(silent(x.samples, np.arange(0.5, x.seconds, 0.5)).mean()) for x in sounds]
+    for name, mine, other in (("track", shares[1], shares[0]), ("reference", shares[0], shares[1])):
+        if mine >= BARE_SHARE and other <= mine / 2:
+            return (
+                f"dialogue only: {100 * mine:.0f} % of the {name} is silence between sounds, of the other "
+                f"{100 * other:.0f} %; no music or effects are shared"
+            )
+    return ""
+
+
+def _too_little(good, share, settings):
+    """Return the reason of a track that shares some passages only."""
+    if len(good) == 1:
+        start, end = (good[0][f"reference_{side}_seconds"] for side in ("start", "end"))
+        where = f"one passage, {start:.0f} to {end:.0f} s, as with another episode that has the same theme music"
+    else:
+        where = f"{len(good)} passages"
+    return (
+        f"too little shared sound: {100 * share:.0f} % of the shorter file, in {where}; at least "
+        f"{100 * settings.min_shared_share:.0f} % wanted"
+    )
+
+
+def silent(samples, centers):
+    """Return (centers,) bool: where a signal is as good as silent, 45 dB below its louder parts.
+
+    samples: (n,) at 16 kHz; centers: seconds, a tenth of a second is listened to round each.
+    """
+    half = round(0.05 * ALIGN_HZ)
+    middles = np.rint(centers * ALIGN_HZ).astype(int)
+    parts = (samples[max(0, at - half) : max(0, at + half)].astype(np.float32) for at in middles)
+    power = np.array([np.mean(part**2) if len(part) else 0.0 for part in parts])
+    return power < 10**-4.5 * np.quantile(power, 0.9)

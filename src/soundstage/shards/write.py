@@ -54,9 +54,7 @@ def main():
     arguments.add_argument("--clips", required=True, help="clips.parquet of the film")
     arguments.add_argument("--original", required=True, help="the film's original language")
     arguments.add_argument("--audio", nargs="+", required=True, metavar="LANG=FLAC", help="tracks")
-    arguments.add_argument(
-        "--nospeech", nargs="*", default=[], metavar="LANG=FLAC", help="tracks without speech"
-    )
+    arguments.add_argument("--nospeech", nargs="*", default=[], metavar="LANG=FLAC", help="tracks without speech")
     arguments.add_argument("--split", required=True, choices=("train", "valid", "test"))
     arguments.add_argument("--out-prefix", required=True, help="path and name of the tars")
     arguments.add_argument("--index", required=True, help="JSON file to be written")
@@ -155,9 +153,7 @@ def samples(rows, tracks, options, count):
     if not rows:
         return
     settings = options.settings
-    picture = next(
-        (s for s in probe(options.picture)["streams"] if s["codec_type"] == "video"), None
-    )
+    picture = next((s for s in probe(options.picture)["streams"] if s["codec_type"] == "video"), None)
     if picture is None:
         raise UserError("expected a picture, found none", options.picture)
     size = picture_size(picture, settings.short_side_pixels)
@@ -195,9 +191,7 @@ def sound_members(row, tracks, options, count):
     for language, *place in sorted(places):
         if language not in tracks[""]:
             raise UserError(f"the clips need language {language!r}", "--audio")
-        files = {
-            f"{language}{kind}.flac": of[language] for kind, of in tracks.items() if language in of
-        }
+        files = {f"{language}{kind}.flac": of[language] for kind, of in tracks.items() if language in of}
         sounds = {name: cut_file(path, row, *place) for name, path in files.items()}
         if any(sound is None for sound in sounds.values()):
             count.drop_language(language)
