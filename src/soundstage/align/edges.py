@@ -11,6 +11,7 @@ BLOCK_FRAMES = 100
 SUPPORT_Z = 4.0
 SCALES = (4, 16)
 ENOUGH_SUPPORT = 0.7
+CLIP = 1.5
 SAMPLE_FRAMES = 60000  # ten minutes tell well enough what chance does
 
 
@@ -45,8 +46,11 @@ def supported(values, spread, core):
     for scale in SCALES:
         if found[slice(*core)].mean() >= ENOUGH_SUPPORT or blocks < scale:
             break
-        windows = np.convolve(means, np.ones(scale) / scale, "valid") > SUPPORT_Z * spread / np.sqrt(scale)
-        found = found | (np.convolve(windows, np.ones(scale)) > 0.5)
+        wanted = SUPPORT_Z * spread / np.sqrt(scale)
+        # clipped, so that a few seconds of sure agreement do not speak for their silent neighbours
+        even = np.minimum(means, CLIP * wanted)
+        windows = np.convolve(even, np.ones(scale) / scale, "valid") > wanted
+        found = found | ((np.convolve(windows, np.ones(scale)) > 0.5) & (means > spread))
     return found
 
 
@@ -86,3 +90,17 @@ def extent(support, start_seconds, end_seconds, before_seconds, after_seconds):
         return None
     start = max(start_seconds, start_seconds + float(found[0]) - before_seconds)
     return start, min(end_seconds, start_seconds + float(found[-1]) + 1 + after_seconds)
+
+
+def reached(support, heard, gap):
+    """Return the support with the blocks next to it that are heard, from one to the next.
+
+    support, heard: (blocks,) bool; gap: no block is reached over more than so many others.
+    """
+    result = support.copy()
+    for order in (1, -1):
+        blocks, last = result[::order], None
+        for index, (sure, maybe) in enumerate(zip(blocks, heard[::order], strict=True)):
+            if sure or (maybe and last is not None and index - last <= gap):
+                blocks[index], last = True, index
+    return result

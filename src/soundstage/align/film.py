@@ -22,7 +22,7 @@ SEEK_SECONDS, LOOKS_PER_SECOND = 4.0, 20  # an edit's neighbourhood, and how fin
 NOISE_Z = 3.0  # what the wave forms of a quarter of a second reach by chance near a line
 BLACK_COST = 4.0
 JOINT_SECONDS = 10.0  # without a sign of shared sound a piece may go so far to meet its neighbour
-LISTEN_BLOCKS, HEARD_Z = 60, 4.5  # seconds listened to beyond a piece's ends, and when they are heard
+LISTEN_BLOCKS, LISTEN_GAP, HEARD_Z = 60, 4, 5.0  # seconds listened to beyond a piece's ends, and when they are heard
 LEAST_DOUBTFUL_SECONDS = 5.0
 LEAST_PACE = 2e-4  # below this difference from 1 no speed-up is asked whether it kept the pitch
 
@@ -342,9 +342,9 @@ def heard_on(piece, low, support, reference, track, settings):
     centers = low + blocks + 0.5
     lines = (centers, np.full(len(centers), piece.offset))
     curves = fine.correlate(reference.samples, track.samples, lines, settings, piece.rate)(0)
-    result = support.copy()
-    result[blocks] = fine.near(curves, lines[1])[1] >= HEARD_Z
-    return result
+    heard = np.zeros(len(support), bool)
+    heard[blocks] = fine.near(curves, lines[1])[1] >= HEARD_Z
+    return edges.reached(support, heard, LISTEN_GAP)
 
 
 def sharper(before, after, place, missing, reference, track, heard, settings):
