@@ -10,7 +10,7 @@ import numpy as np
 from soundstage.align import fine
 from soundstage.align.features import ALIGN_HZ
 
-STRONG_RATIO = 1.6
+EVEN_RATIO = 1.27  # of the peak to what wrong pairings reach: a confidence of a half; 0.9 at 1.6
 CONFIDENCE_WIDTH = 0.15
 AMBIGUOUS_SHARE = 0.8
 POWER = 2.0
@@ -112,9 +112,9 @@ def _peak(steps, values, column):
 
 
 def _confidence(score, control):
-    """Return 0 to 1: a half where the peak is STRONG_RATIO times what wrong pairings reach."""
+    """Return 0 to 1: a half where the peak is EVEN_RATIO times what wrong pairings reach."""
     ratio = score / max(control, 1e-6)
-    return float(1 / (1 + np.exp(-(ratio - STRONG_RATIO) / CONFIDENCE_WIDTH)))
+    return float(1 / (1 + np.exp(-(ratio - EVEN_RATIO) / CONFIDENCE_WIDTH)))
 
 
 def _reason(score, control, rival, sure, settings):

@@ -11,9 +11,12 @@ from soundstage.align.features import ALIGN_HZ
 
 CHANCE_MEAN = 1.4  # z of a chunk that follows a line where nothing is shared: the best of 7 columns
 CONTROL_FLOOR = 6.0  # strength that unrelated films reach; a short one may seem to stay below it
-WORTH_A_LOOK = 0.7  # share of the control from which on a run is measured
-STRONG_RATIO = 1.5
-CONFIDENCE_WIDTH = 0.15
+WORTH_A_LOOK = 0.5  # share of the control from which on a run is measured
+STRONG_RATIO = 1.5  # wave forms that agree so much more than shuffled ones give the line
+# Fitted to planted pairs by benchmarks/align_calibration.py: (a confidence of a half, width) of the
+# strength of the band levels over its control, and of the agreement of the wave forms over its own.
+LEVELS_LOGISTIC = (0.70, 0.08)
+WAVES_LOGISTIC = (1.45, 0.10)
 AMBIGUOUS_SHARE = 0.85
 BARE_SHARE = 0.12  # so much silence in a track, and half as much in the other, says dialogue only
 
@@ -39,11 +42,14 @@ def control(path, settings):
 
 
 def confidence(piece, chance):
-    """Return 0 to 1: how far the evidence stands above what unrelated sound reaches."""
-    ratio = piece.evidence / chance
+    """Return 0 to 1: how likely a piece's line is right, from what unrelated sound reaches (chance).
+
+    The band levels speak for it, or the wave forms, whichever says more.
+    """
+    said = [(piece.evidence / chance - LEVELS_LOGISTIC[0]) / LEVELS_LOGISTIC[1]]
     if piece.coherent:
-        ratio = max(ratio, piece.score / max(piece.control, 1e-6))
-    return float(1 / (1 + np.exp(-(ratio - STRONG_RATIO) / CONFIDENCE_WIDTH)))
+        said.append((piece.score / max(piece.control, 1e-6) - WAVES_LOGISTIC[0]) / WAVES_LOGISTIC[1])
+    return float(1 / (1 + np.exp(-min(max(said), 50.0))))
 
 
 def verdict(pieces, sounds, path, chance, kept, settings):
