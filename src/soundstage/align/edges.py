@@ -43,8 +43,9 @@ def supported(values, spread, core):
     blocks = len(values) // BLOCK_FRAMES
     means = values[: blocks * BLOCK_FRAMES].reshape(blocks, BLOCK_FRAMES).mean(axis=1)
     found = means > SUPPORT_Z * spread
+    inside = slice(*core) if core[0] < core[1] else slice(None)
     for scale in SCALES:
-        if found[slice(*core)].mean() >= ENOUGH_SUPPORT or blocks < scale:
+        if blocks < scale or found[inside].mean() >= ENOUGH_SUPPORT:
             break
         wanted = SUPPORT_Z * spread / np.sqrt(scale)
         # clipped, so that a few seconds of sure agreement do not speak for their silent neighbours
