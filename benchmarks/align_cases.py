@@ -559,7 +559,8 @@ def make(studio, case, folder):
     encode(waves[0], folder / names[0], "", case["reference_codec"])
     encode(waves[1], folder / names[1], case["filter"], case["codec"])
     own = chain_delay("", case["reference_codec"], 1.0, folder)
-    chain = "" if case["kept"] else case["filter"]
+    # a stretcher is held to its nominal line; a compressor adds no delay, but it bends clicks
+    chain = "" if case["kept"] or "acompressor" in case["filter"] else case["filter"]
     late = chain_delay(chain, case["codec"], float(1 if case["kept"] else rate), folder)
     for wave in waves:
         wave.unlink()
