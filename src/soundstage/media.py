@@ -86,7 +86,11 @@ def stretched(samples, tempo, sample_rate_hz=AUDIO_HZ):
     source = ffmpeg.input("pipe:", **raw).filter("rubberband", tempo=f"{tempo:.12g}", window="short")
     target = source.output("pipe:", **raw)
     data = np.pad(np.asarray(samples, np.float32), (0, sample_rate_hz // 4)).tobytes()
-    out, _ = _run(_command(target, read_stdin=True), "rubberband", data=data)
+    try:
+        out, _ = _run(_command(target, read_stdin=True), "rubberband", data=data)
+    except UserError as error:
+        fix = "a track that kept its pitch needs an ffmpeg with librubberband, as Debian's is"
+        raise UserError(f"cannot stretch sound ({error.what})", fix=fix) from None
     count = int(np.floor(len(samples) / tempo + 0.5))
     result = np.frombuffer(out, np.float32)[:count]
     return np.pad(result, (0, count - len(result)))
