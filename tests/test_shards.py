@@ -11,10 +11,10 @@ import pytest
 import webdataset
 
 from soundstage.errors import UserError
-from soundstage.media import decode_clip, decode_flac, encode, write_flac
+from soundstage.media import decode_clip, decode_flac, encode, stretched, write_flac
 from soundstage.shards import plan
 from soundstage.shards.settings import Settings
-from soundstage.shards.write import main
+from soundstage.shards.write import cut_file, main
 
 FILM_SECONDS = 10
 DELAY_SAMPLES = 4811
@@ -48,6 +48,7 @@ def clip_row(clip, start_seconds, kept=True, reason=""):
         "languages": ["en", "fr"],
         "offset_seconds": [0.0, DELAY_SAMPLES / 48000],
         "rate": [1.0, 1.0],
+        "pitch_corrected": [False, False],
         "speech_fraction": 0.25,
         "confidence": 0.9,
         "has_dub": True,
@@ -205,9 +206,7 @@ def test_one_pass_gives_every_window_and_holds_only_what_is_open():
     found = dict(plan.take_windows(frames(), ranges))
     assert found == {number: list(range(*span)) for number, span in enumerate(ranges)}
     assert decoded[-1] <= max(end for _, end in ranges)
-    assert dict(plan.take_windows(iter(range(50)), [(10, 20), (40, 60)])) == {
-        0: list(range(10, 20))
-    }
+    assert dict(plan.take_windows(iter(range(50)), [(10, 20), (40, 60)])) == {0: list(range(10, 20))}
 
 
 def test_picture_size_keeps_the_shape_and_is_even():
@@ -226,3 +225,32 @@ def test_settings_refuse_what_cannot_be():
     ):
         with pytest.raises(UserError):
             Settings(**bad)
+
+
+def tone_db(sound, hertz):
+    """Return the level within 8 Hz of a tone of 3 s of sound."""
+    power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
+    return 10 * np.log10(power[round(3 * (hertz - 8)) : round(3 * (hertz + 8))].sum())
+
+
+def test_a_dub_that_kept_its_pitch_is_stretched_back(tmp_path):
+    rate, offset, seconds = 24 / 25, 0.4, 12
+    time = np.arange(seconds * 48000) / 48000
+    tone = 0.1 * np.sin(2 * np.pi * 440 * time)
+    clicks = np.zeros(len(time))
+    for moment in np.arange(0.5, seconds, 0.7):
+        at = int(moment * 48000)
+        clicks[at : at + 400] = 0.6 * np.random.default_rng(at).standard_normal(400)[: len(clicks) - at]
+    film = (tone + clicks).astype(np.float32).clip(-1, 1)
+    dub = np.concatenate([np.zeros(int(offset * 48000), np.float32), stretched(film, 1 / rate)])
+    write_flac(tmp_path / "fr.flac", dub)
+    row = {"start_seconds": 4.2, "end_seconds": 7.2}
+    heard = cut_file(tmp_path / "fr.flac", row, offset, rate, pitch_corrected=True)
+    want = film[round(4.2 * 48000) :][: 3 * 48000]
+    assert len(heard) == 3 * 48000
+    assert tone_db(heard, 440) > tone_db(heard, 440 * rate) + 10
+    loud = [np.flatnonzero(np.abs(x) > 0.25) for x in (heard, want)]
+    starts = [x[np.diff(x, prepend=-9999) > 4800] / 48000 for x in loud]
+    assert starts[0] == pytest.approx(starts[1], abs=0.01)
+    moved = cut_file(tmp_path / "fr.flac", row, offset, rate)
+    assert tone_db(moved, 440) < tone_db(moved, 440 * rate) - 10

@@ -64,6 +64,38 @@ def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):
     return samples if channels == 1 else samples.reshape(-1, channels)
 
 
+def stream_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, block_samples=1 << 18):
+    """Yield what `read_audio` returns, for one channel, in blocks: a film never lies in memory whole.
+
+    UserError when it cannot be read, also half-way.
+    """
+    source = _audio_on_picture_time(path, stream, sample_rate_hz)
+    target = source.output("pipe:", format="f32le", ac=1, ar=sample_rate_hz, copyts=None)
+    for data in _stream(_command(target), 4 * block_samples, path, "sound"):
+        yield np.frombuffer(data[: len(data) // 4 * 4], np.float32)
+
+
+def stretched(samples, tempo, sample_rate_hz=AUDIO_HZ):
+    """Return mono samples (n,) played `tempo` times as fast with their pitch kept, float32.
+
+    The result has n / tempo samples (half-up) and starts where the samples start; the stretcher
+    moves single sounds by up to about 3 ms. UserError when ffmpeg lacks its filter.
+    """
+    raw = {"format": "f32le", "ac": 1, "ar": sample_rate_hz}
+    # short windows keep sounds in their place; they end a little early, so some silence follows
+    source = ffmpeg.input("pipe:", **raw).filter("rubberband", tempo=f"{tempo:.12g}", window="short")
+    target = source.output("pipe:", **raw)
+    data = np.pad(np.asarray(samples, np.float32), (0, sample_rate_hz // 4)).tobytes()
+    try:
+        out, _ = _run(_command(target, read_stdin=True), "rubberband", data=data)
+    except UserError as error:
+        fix = "a track that kept its pitch needs an ffmpeg with librubberband, as Debian's is"
+        raise UserError(f"cannot stretch sound ({error.what})", fix=fix) from None
+    count = int(np.floor(len(samples) / tempo + 0.5))
+    result = np.frombuffer(out, np.float32)[:count]
+    return np.pad(result, (0, count - len(result)))
+
+
 def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
     """Write one audio stream as mono 16-bit FLAC, sample 0 at picture time 0; the same bytes always.
 
@@ -72,9 +104,7 @@ def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
     """
     source = _audio_on_picture_time(path, stream, sample_rate_hz)
     exact = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "threads": 1}
-    target = source.output(
-        url(out), format="flac", sample_fmt="s16", ac=1, ar=sample_rate_hz, copyts=None, **exact
-    )
+    target = source.output(url(out), format="flac", sample_fmt="s16", ac=1, ar=sample_rate_hz, copyts=None, **exact)
     _, error = _run(_command(target), path)
     lines = error.decode(errors="replace").strip().splitlines()
     return flac_samples(out), [line.strip() for line in lines]
@@ -87,9 +117,11 @@ def _audio_on_picture_time(path, stream, sample_rate_hz):
     if stream >= len(tracks):
         what = f"expected audio stream a:{stream}, found {len(tracks)} audio stream(s)"
         raise UserError(what, path, "streams are counted from 0 among the file's audio streams")
-    first = round(origin_seconds(described, tracks[stream]) * sample_rate_hz)
+    first = round(origin_seconds(described, tracks[stream]) * AUDIO_HZ)
     source = ffmpeg.input(url(path), **SAFE_INPUT)[f"a:{stream}"]
-    return source.filter("aresample", sample_rate_hz, **{"async": 1, "first_pts": first})
+    placed = source.filter("aresample", AUDIO_HZ, **{"async": 1, "first_pts": first})
+    # a second filter, because one that also lowers the rate may miss the start by some milliseconds
+    return placed if sample_rate_hz == AUDIO_HZ else placed.filter("aresample", sample_rate_hz)
 
 
 def picture_stream(described):
@@ -184,19 +216,24 @@ def read_frames(path, size, frames_per_second=VIDEO_FPS, start_seconds=None, sec
 
 def _stream_frames(command, size, path):
     width, height = size
+    for data in _stream(command, width * height * 3, path, "picture"):
+        if len(data) == width * height * 3:
+            yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+
+
+def _stream(command, block_bytes, path, what):
+    """Yield the output of a command in blocks, the last one shorter; it is stopped if left early."""
     # A file takes the complaints: a pipe that nobody reads would fill up and stop ffmpeg.
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
         guard = threading.Timer(TIMEOUT_SECONDS, process.kill)
         guard.start()
         try:
-            while len(data := process.stdout.read(width * height * 3)) == width * height * 3:
-                yield np.frombuffer(data, np.uint8).reshape(height, width, 3)
+            while data := process.stdout.read(block_bytes):
+                yield data
             if process.wait(timeout=60):
                 errors.seek(0)
-                raise UserError(f"cannot decode the picture ({_last(errors.read())})", path)
+                raise UserError(f"cannot decode the {what} ({_last(errors.read())})", path)
         finally:
             guard.cancel()
             process.kill()
@@ -211,9 +248,7 @@ def encode(path, frames, size, frames_per_second, audio=(), options=None):
     options: ffmpeg output options on top of H.264 with one thread; the suffix of `path` chooses
     the container. `path` should be a temporary path of `files.atomic`.
     """
-    picture = ffmpeg.input(
-        "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{size[0]}x{size[1]}", r=frames_per_second
-    )
+    picture = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{size[0]}x{size[1]}", r=frames_per_second)
     streams, extra = [picture.video], {}
     for number, (file, stream_options) in enumerate(audio):
         streams.append(ffmpeg.input(url(file), **SAFE_INPUT).audio)
@@ -237,9 +272,7 @@ def encode_audio(path, source, options):
 
 
 def _feed(command, frames, path):
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         for frame in frames:
             process.stdin.write(np.ascontiguousarray(frame, np.uint8).data)
@@ -314,9 +347,7 @@ def write_empty_flac(path, sample_rate_hz=AUDIO_HZ):
     described = (sample_rate_hz << 44 | 15 << 36).to_bytes(8, "big")
     blocks = bytes([0x10, 0, 0x10, 0]) + bytes(6)
     with atomic(path) as temporary:
-        temporary.write_bytes(
-            b"fLaC" + bytes([0x80, 0, 0, 34]) + blocks + described + hashlib.md5(b"").digest()
-        )
+        temporary.write_bytes(b"fLaC" + bytes([0x80, 0, 0, 34]) + blocks + described + hashlib.md5(b"").digest())
 
 
 def _is_empty_flac(path):
@@ -380,12 +411,14 @@ def _command(target, read_stdin=False):
     return target.global_args(*flags).overwrite_output().compile()
 
 
-def _run(command, path, timeout_seconds=TIMEOUT_SECONDS):
-    """Return (stdout, stderr) of a command that must succeed; UserError names the file."""
+def _run(command, path, timeout_seconds=TIMEOUT_SECONDS, data=None):
+    """Return (stdout, stderr) of a command that must succeed; UserError names the file.
+
+    data: bytes for its standard input, which is closed otherwise.
+    """
+    given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_seconds
-        )
+        done = subprocess.run(command, capture_output=True, timeout=timeout_seconds, **given)
     except subprocess.TimeoutExpired:
         raise UserError(f"{command[0]} did not finish in {timeout_seconds} s", path) from None
     except FileNotFoundError:

@@ -9,14 +9,19 @@ the tracks share nothing are found without being looked for one by one.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 from soundstage.align.features import FRAMES_PER_SECOND, stretch
 
-RATE_GROUPS = (1.0, 24 / 25, 25 / 24)
 PEAKS = 6
 BEAM = 24
 NEAR_FRAMES = 3
+APART_FRAMES = 10
 TOP_EVIDENCE = 15.0
+TOP_CHANCE = 6.5  # z of a chunk that unrelated sound hardly reaches at any lag
+LONG_SECONDS = 1200
+PROBE_GROUPS, PROBE_CHUNKS = 12, 4
+EDITS_SECONDS = 120  # cuts and insertions may carry the lag this far beyond the largest offset
 
 
 @dataclass(frozen=True)
@@ -33,96 +38,116 @@ class Path:
     evidence: np.ndarray
     rival: np.ndarray
 
-    @property
-    def score(self):
-        """The sum of the evidence, capped per chunk: what the speeds are compared by."""
-        return float(np.minimum(self.evidence, TOP_EVIDENCE).sum())
 
+def search(reference, track, settings, rate=1.0, probe=False):
+    """Return the Path through the film at one speed.
 
-def search(reference, track, settings, rates=RATE_GROUPS):
-    """Return a list of Path, best first: one for each speed.
-
-    reference, track: (frames, BANDS) float32 band features.
+    reference, track: (frames, BANDS) float32 band features. probe: look at a few stretches of a
+    long film only, to compare speeds by.
     """
-    paths = [follow(correlations(reference, track, rate, settings), settings) for rate in rates]
-    return sorted(paths, key=lambda path: -path.score)
+    return follow(correlations(reference, track, rate, settings, probe), settings)
 
 
-def correlations(reference, track, rate, settings):
-    """Return (rate, centers, first lag in frames, (chunks, lags) z) of every chunk at every lag.
+def hop_seconds(frames, settings):
+    """Return the step of the chunks: twice the setting in a film of more than 20 minutes."""
+    return settings.chunk_hop_seconds * (2 if frames > LONG_SECONDS * FRAMES_PER_SECOND else 1)
 
-    z is the correlation over its standard deviation over the lags; the lag of column k is
-    first + k frames. Lags run over all that leave a chunk inside the track, at most
-    settings.max_offset_seconds either way.
+
+def starts_of(frames, length, hop, probe):
+    """Return the first frames of the chunks; to probe, groups of neighbours all over the film."""
+    starts = np.arange(0, frames - length + 1, hop)
+    if not probe or len(starts) <= PROBE_GROUPS * PROBE_CHUNKS:
+        return starts
+    groups = np.linspace(0, len(starts) - PROBE_CHUNKS, PROBE_GROUPS).astype(int)
+    return starts[(groups[:, None] + np.arange(PROBE_CHUNKS)).ravel()]
+
+
+def correlations(reference, track, rate, settings, probe=False):
+    """Return (rate, centers, first lag in frames, rows) of every chunk at every lag.
+
+    rows yields (lags,) float32 for one chunk after the other: the correlation over its standard
+    deviation over the lags; the lag of column k is first + k frames. Lags run over all that leave a
+    chunk inside the track, at most settings.max_offset_seconds and what edits may add either way.
     """
     warped = stretch(reference, rate)
     length = min(round(settings.chunk_seconds * FRAMES_PER_SECOND), len(warped))
-    hop = max(1, round(settings.chunk_hop_seconds * FRAMES_PER_SECOND * rate))
-    starts = np.arange(0, len(warped) - length + 1, hop)
-    limit = round(settings.max_offset_seconds * FRAMES_PER_SECOND)
+    hop = max(1, round(hop_seconds(len(reference), settings) * FRAMES_PER_SECOND * rate))
+    starts = starts_of(len(warped), length, hop, probe)
+    limit = round((settings.max_offset_seconds + EDITS_SECONDS) * FRAMES_PER_SECOND)
     first = -min(limit, len(warped))
     lags = min(limit, len(track)) - first + 1
-    size = _fast_size(len(track) + 2 * length)
-    spectra = np.fft.rfft(np.pad(track, ((length, 0), (0, 0))).T, size)
-    rows = [
-        _correlate(warped[start : start + length], spectra, size, start + first + length, lags)
-        for start in starts
-    ]
+    pages = _pages(track, length)
+    rows = (_correlate(warped[at : at + length], pages, at + first, lags, len(track)) for at in starts)
     centers = (starts + length / 2) / rate / FRAMES_PER_SECOND
-    return rate, centers, first, np.stack(rows)
+    return rate, centers, first, rows
 
 
-def _correlate(chunk, spectra, size, first, lags):
-    """Return z (lags,): row k is the chunk laid on the track with its start at first + k.
+def _pages(track, length):
+    """Return (pages, BANDS, bins) complex64: transforms of the track in pages that overlap by half.
 
-    Lags at which the chunk would lie outside the track hold zero.
+    Page p holds the frames from (p - 1) * length on, two chunks long, silence outside the track.
     """
-    product = (np.conj(np.fft.rfft(chunk.T, size)) * spectra).sum(axis=0)
-    whole = np.fft.irfft(product, size)[: size - len(chunk)]
-    result = np.zeros(lags, np.float32)
-    low, high = max(0, first), min(len(whole), first + lags)
-    if high > low:
-        part = whole[low:high]
-        spread = part.std()
-        if spread > 0:
-            result[low - first : high - first] = (part - part.mean()) / spread
+    pages = -(-len(track) // length) + 1
+    padded = np.zeros(((pages + 1) * length, track.shape[1]), np.float32)
+    padded[length : length + len(track)] = track
+    result = np.empty((pages, track.shape[1], length + 1), np.complex64)
+    for page in range(pages):
+        result[page] = fft.rfft(padded[page * length : (page + 2) * length].T)
     return result
 
 
-def _fast_size(samples):
-    """Return a transform length of at least `samples` with small factors only."""
-    best = 1 << (samples - 1).bit_length()
-    for odd in (3, 5, 9, 15):
-        size = odd << max(0, (-(-samples // odd) - 1).bit_length())
-        if samples <= size < best:
-            best = size
-    return best
+def _correlate(chunk, pages, first, lags, frames):
+    """Return z (lags,): row k is the chunk laid on the track with its start at first + k.
+
+    frames: length of the track. Lags at which the chunk would lie outside the track hold zero.
+    """
+    length = len(chunk)
+    low, high = max(0, first), min(frames - length + 1, first + lags)
+    result = np.zeros(lags, np.float32)
+    if high <= low:
+        return result
+    page, last = low // length + 1, (high - 1) // length + 2
+    spectrum = np.conj(fft.rfft(chunk.T, 2 * length))
+    product = np.einsum("bf,pbf->pf", spectrum, pages[page:last])
+    whole = fft.irfft(product, 2 * length)[:, :length].ravel()
+    part = whole[low - (page - 1) * length :][: high - low]
+    spread = part.std()
+    if spread > 0:
+        result[low - first : high - first] = (part - part.mean()) / spread
+    return result
 
 
 def follow(correlated, settings):
     """Return the Path of the most evidence through the chunks' correlations, by beam search."""
-    rate, centers, first, z = correlated
-    beam, history = [], []
-    for row in z:
-        beam = _step(beam, row, settings.jump_penalty)
+    rate, centers, first, rows = correlated
+    beam, history, looks = [], [], []
+    for row in rows:
+        peaks = _top(row)
+        beam = _step(beam, row, peaks, settings.jump_penalty)
         history.append(beam)
-    states = _trace(history)
-    columns = np.array([state[0] for state in states])
-    lags = np.array([_peak(row, column) for row, column in zip(z, columns, strict=True)])
-    rival = np.array([_rival(row, column) for row, column in zip(z, columns, strict=True)])
-    evidence = z[np.arange(len(z)), columns]
+        looks.append({column: _look(row, peaks, column) for column, _, _ in beam})
+    columns = [state[0] for state in _trace(history)]
+    found = [look[column] for look, column in zip(looks, columns, strict=True)]
+    lags, evidence, rival = (np.array(values) for values in zip(*found, strict=True))
     return Path(rate, centers, (lags + first) / FRAMES_PER_SECOND, evidence, rival)
 
 
-def _step(beam, row, penalty):
+def _look(row, peaks, column):
+    """Return (place between columns, z there, z of the best lag elsewhere) of one state."""
+    others = [row[peak] for peak in peaks if abs(peak - column) > APART_FRAMES]
+    return _peak(row, column), float(row[column]), float(max(others, default=0.0))
+
+
+def _step(beam, row, peaks, penalty):
     """Return the next beam: (column, score, index of the parent in the last beam), best first."""
     value = np.minimum(row, TOP_EVIDENCE)
     start = max((score for _, score, _ in beam), default=penalty) - penalty
     parent = max(range(len(beam)), key=lambda i: beam[i][1], default=-1)
-    found = [(int(column), start + value[column], parent) for column in _top(row)]
+    found = [(int(column), start + value[column], parent) for column in peaks]
     for index, (column, score, _) in enumerate(beam):
         low = max(0, column - NEAR_FRAMES)
-        near = low + int(np.argmax(row[low : column + NEAR_FRAMES + 1]))
+        window = row[low : column + NEAR_FRAMES + 1]
+        near = low + int(np.argmax(window)) if window.any() else column
         found.append((near, score + value[near], index))
     kept = []
     for state in sorted(found, key=lambda state: -state[1]):
@@ -159,13 +184,6 @@ def _peak(row, column):
     before, here, after = row[column - 1 : column + 2].astype(float)
     bend = before - 2 * here + after
     return column + (0.5 * (before - after) / bend if bend < 0 else 0.0)
-
-
-def _rival(row, column):
-    """Return the highest z away from a column: what another lag has to say for itself."""
-    rest = row.copy()
-    rest[max(0, column - 10) : column + 11] = -np.inf
-    return rest.max()
 
 
 def runs(path, tolerance_seconds=0.06):

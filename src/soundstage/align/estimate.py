@@ -11,19 +11,26 @@ the track is late. Exit code 0 for an answer and for an honest refusal, 2 for un
 
 import dataclasses
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from soundstage import cli
 from soundstage.align import film, shots
+from soundstage.align.features import ALIGN_HZ, INT16_ONE, decimate
 from soundstage.align.settings import Settings
 from soundstage.errors import UserError
 from soundstage.files import write_json
-from soundstage.units import AUDIO_HZ
 
-VERSION = 1
+VERSION = 2
 LEAST_SECONDS = 0.5
 QUIET_DB = -80.0
+
+
+def place(name):
+    """Return (path, number of the audio stream) of FILE or FILE:a:N."""
+    found = re.fullmatch(r"(.+):a:(\d+)", str(name), re.DOTALL)
+    return (found[1], int(found[2])) if found else (str(name), 0)
 
 
 def read(name):
@@ -31,28 +38,30 @@ def read(name):
 
     UserError when it cannot be read or is not finite.
     """
-    found = re.fullmatch(r"(.+):a:(\d+)", str(name), re.DOTALL)
-    path, stream = (found[1], int(found[2])) if found else (str(name), 0)
-    plain = stream == 0 and path.lower().endswith((".flac", ".wav"))
-    samples = _plain(path) if plain else None
-    if samples is None:
-        from soundstage.media import read_audio
+    from soundstage.media import read_audio
 
-        samples = read_audio(path, stream)
+    path, stream = place(name)
+    return _finite(read_audio(path, stream), path)
+
+
+def _finite(samples, path):
     if not np.isfinite(samples).all():
         raise UserError("expected finite samples, found NaN or infinity", path)
     return samples
 
 
-def _plain(path):
-    """Return a FLAC or WAV of 48 kHz mono without starting ffmpeg; None for any other kind."""
-    from soundstage.media import read_flac
+def load(name):
+    """Return 16 kHz mono int16 samples (1.0 is INT16_ONE) of FILE or FILE:a:N, from picture time 0.
 
-    try:
-        samples, rate = read_flac(path)
-    except UserError:
-        return None
-    return samples if rate == AUDIO_HZ and samples.ndim == 1 else None
+    Decoded block by block, so that two hours take 230 MB. UserError when it cannot be read or is
+    not finite.
+    """
+    from soundstage.media import stream_audio
+
+    path, stream = place(name)
+    blocks = (_finite(block, path) for block in stream_audio(path, stream, ALIGN_HZ))
+    whole = [np.clip(np.rint(x * INT16_ONE), -32768, 32767).astype(np.int16) for x in blocks]
+    return np.concatenate(whole) if whole else np.zeros(0, np.int16)
 
 
 def estimate(pairs, settings):
@@ -62,32 +71,42 @@ def estimate(pairs, settings):
     offset_seconds, segments, confidence, control, pitch_corrected, version, settings and, for the
     plot, path (films) or shots.
     """
-    reason = next((text for text in (_unfit(*pair) for pair in pairs) if text), "")
-    if reason and len(pairs) == 1:
-        result = refused(reason)
-    else:
-        usable = [pair for pair in pairs if not _unfit(*pair)]
-        result = _measured(usable, settings) if usable else refused(reason)
+    return estimate_low([tuple(decimate(samples) for samples in pair) for pair in pairs], settings)
+
+
+def estimate_low(pairs, settings):
+    """Return the same as `estimate` for pairs that are at 16 kHz already, float32 or int16."""
+    reasons = [_unfit(*pair) for pair in pairs]
+    usable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+    result = _measured(usable, settings) if usable else refused(reasons[0])
     return {**result, "version": VERSION, "settings": dataclasses.asdict(settings)}
 
 
 def _measured(pairs, settings):
     shortest = min(len(samples) for pair in pairs for samples in pair)
-    if len(pairs) == 1 and shortest >= settings.short_seconds * AUDIO_HZ:
-        return film.align(*pairs[0], settings)
+    if len(pairs) == 1 and shortest >= settings.short_seconds * ALIGN_HZ:
+        return film.align(*(film.sound(samples, settings) for samples in pairs[0]), settings)
     return shots.align(pairs, settings)
 
 
 def _unfit(reference, track):
     """Return why a pair cannot be compared at all, or ""."""
     for name, samples in (("reference", reference), ("track", track)):
-        seconds = len(samples) / AUDIO_HZ
+        seconds = len(samples) / ALIGN_HZ
         if seconds < LEAST_SECONDS:
             return f"the {name} is too short: {seconds:.2f} s, at least {LEAST_SECONDS} s wanted"
-        level = 10 * np.log10(float(np.mean(samples.astype(np.float64) ** 2)) + 1e-20)
+        level = level_db(samples)
         if level < QUIET_DB:
             return f"the {name} is silent: {max(level, -200):.0f} dB full scale"
     return ""
+
+
+def level_db(samples):
+    """Return the level of a signal in dB full scale; float32, or int16 with 1.0 at INT16_ONE."""
+    one = INT16_ONE if samples.dtype == np.int16 else 1.0
+    blocks = range(0, len(samples), 1 << 20)
+    power = sum(float(np.sum(np.square(samples[i : i + (1 << 20)] / one))) for i in blocks)
+    return 10 * np.log10(power / max(len(samples), 1) + 1e-20)
 
 
 def refused(reason):
@@ -108,9 +127,7 @@ def _arguments():
     parser = cli.parser(__doc__)
     parser.add_argument("--reference", metavar="FILE", help="the original track")
     parser.add_argument("--track", metavar="FILE", help="the dub")
-    parser.add_argument(
-        "--pair", nargs=2, action="append", metavar=("REFERENCE", "TRACK"), help="a shot to pool"
-    )
+    parser.add_argument("--pair", nargs=2, action="append", metavar=("REFERENCE", "TRACK"), help="a shot to pool")
     parser.add_argument("--out", required=True, metavar="OUT.json")
     parser.add_argument("--plot", metavar="OUT.png", help="a picture of the lag over time")
     cli.add_settings(parser, Settings)
@@ -125,7 +142,9 @@ def main():
     """Run the command line."""
     arguments = _arguments()
     names = arguments.pair or [(arguments.reference, arguments.track)]
-    result = estimate([(read(left), read(right)) for left, right in names], arguments.settings)
+    with ThreadPoolExecutor(2) as readers:
+        sounds = list(readers.map(load, [name for pair in names for name in pair]))
+    result = estimate_low(list(zip(sounds[::2], sounds[1::2], strict=True)), arguments.settings)
     write_json(arguments.out, result)
     if arguments.plot:
         from soundstage.align.plot import draw

@@ -7,18 +7,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from soundstage.align import coarse, edges, fine
-from soundstage.align.features import ALIGN_HZ, band_features, decimate
+from soundstage.align import coarse, edges, fine, trust
+from soundstage.align.features import ALIGN_HZ, band_features
 
 SPEEDS = (24 / 25, 25 / 24)
 NOMINAL_RATES = (1.0, 1.001, 1 / 1.001, 24 / 25, 25 / 24, 24 / 25.025, 25.025 / 24)
 CLEAR_EVIDENCE = 10.0
-CONTROL_FLOOR = 4.5  # what unrelated films reach; a short or steady one may seem to stay below it
-STRONG_RATIO = 1.5
-CONFIDENCE_WIDTH = 0.15
 SAME_LINE_SECONDS = 0.003
-AMBIGUOUS_SHARE = 0.85
 KEPT_ERROR_SECONDS = 0.004
+FEW_WINDOWS, MANY_WINDOWS = 240, 1000
+KEPT_MARGIN = 1.15  # how much higher the peaks must be with the pitch kept, to say that it was
+REACH_CHUNKS = 2  # how far beyond its chunks, in chunks, a piece is looked for
+SEEK_SECONDS, LOOKS_PER_SECOND = 4.0, 20  # an edit's neighbourhood, and how finely it is searched
+NOISE_Z = 3.0  # what the wave forms of a quarter of a second reach by chance near a line
+BLACK_COST = 4.0
+JOINT_SECONDS = 10.0  # without a sign of shared sound a piece may go so far to meet its neighbour
+LISTEN_BLOCKS, LISTEN_GAP, HEARD_Z = 60, 4, 5.0  # seconds listened to beyond a piece's ends, and when they are heard
+LEAST_DOUBTFUL_SECONDS = 5.0
+LEAST_PACE = 2e-4  # below this difference from 1 no speed-up is asked whether it kept the pitch
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,9 @@ class Sound:
 class Piece:
     """A stretch of the film on one line; times in seconds of the reference.
 
-    coherent: measured on the wave form (sub-millisecond), not on the band levels alone.
+    coherent: measured on the wave form (sub-millisecond), not on the band levels alone; evidence:
+    trust.strength of its chunks; score, control: of the wave forms along its line (1 at most, 1
+    where they were not compared).
     """
 
     start: float
@@ -50,10 +58,9 @@ class Piece:
 
 
 def sound(samples, settings):
-    """Return the Sound of 48 kHz mono samples (n,) float32."""
-    low = decimate(samples)
-    features = {1.0: band_features(low, settings.band_low_hz, settings.band_high_hz)}
-    return Sound(low, features, len(samples) / 48000)
+    """Return the Sound of 16 kHz mono samples (n,), float32 or int16."""
+    features = {1.0: band_features(samples, settings.band_low_hz, settings.band_high_hz)}
+    return Sound(samples, features, len(samples) / ALIGN_HZ)
 
 
 def scaled(sound_, rate, settings):
@@ -65,65 +72,106 @@ def scaled(sound_, rate, settings):
 
 
 def hypotheses(reference, track, settings):
-    """Return the best (Path, pitch_corrected) over the speeds, pitch moved or kept."""
-    plain = coarse.search(reference.features[1.0], track.features[1.0], settings, (1.0,))[0]
-    if plain.evidence.mean() >= CLEAR_EVIDENCE:
-        return plain, False
-    found = [(plain, False)]
+    """Return the (rate, pitch_corrected) that explains most, pitch moved or kept, from a few looks."""
+    plain = coarse.search(reference.features[1.0], track.features[1.0], settings, 1.0, probe=True)
+    best = (plain.evidence.mean(), 1.0, False)
+    if best[0] >= CLEAR_EVIDENCE:
+        return best[1:]
     for rate in SPEEDS:
         for kept in (False, True):
             heard = track.features[1.0] if kept else scaled(track, rate, settings)
-            path = coarse.search(reference.features[1.0], heard, settings, (rate,))[0]
-            found.append((path, kept))
-    return max(found, key=lambda pair: pair[0].evidence.mean())
+            path = coarse.search(reference.features[1.0], heard, settings, rate, probe=True)
+            best = max(best, (path.evidence.mean(), rate, kept))
+    return best[1:]
 
 
-def align(reference, track, settings):
-    """Return what is known of how the track lies on the reference, as a dict.
+def align(left, right, settings):
+    """Return what is known of how a track (right) lies on the reference (left), as a dict.
 
-    reference, track: (n,) float32 at 48 kHz, at least settings.short_seconds long. Keys: accepted,
-    reason, rate, offset_seconds, segments, confidence, control, pitch_corrected, and `path` (the
-    coarse lags, for the plot).
+    left, right: Sound of at least settings.short_seconds. Keys: accepted, reason, rate,
+    offset_seconds, segments, confidence, control, pitch_corrected, and `path` (the coarse lags, for
+    the plot).
     """
-    left, right = sound(reference, settings), sound(track, settings)
-    path, kept = hypotheses(left, right, settings)
-    heard = right.features[1.0] if kept or path.rate == 1.0 else scaled(right, path.rate, settings)
-    chance = coarse.search(left.features[1.0], heard[::-1], settings, (path.rate,))[0]
-    control = max(float(np.median(chance.evidence)), CONTROL_FLOOR)
-    pieces = [
-        measure(left, right, path, run, kept, settings)
-        for run in coarse.runs(path)
-        if path.evidence[run].mean() >= STRONG_RATIO * control
-    ]
-    pieces = bounded(joined(settled(pieces)), left, heard, settings)
-    pieces = settled([again(left, right, piece, settings) for piece in pieces])
-    return verdict(pieces, (left, right), path, control, kept, settings)
+    rate, kept = hypotheses(left, right, settings)
+    heard = right.features[1.0] if kept or rate == 1.0 else scaled(right, rate, settings)
+    path = coarse.search(left.features[1.0], heard, settings, rate)
+    chance = coarse.search(left.features[1.0], heard[::-1], settings, rate, probe=True)
+    control = trust.control(chance, settings)
+    pieces = []
+    for run in coarse.runs(path):
+        evidence = trust.strength(path.evidence[run], path.centers[run], settings)
+        if evidence >= trust.WORTH_A_LOOK * control:
+            pieces.append(measure(left, right, path, run, evidence, kept, settings))
+    sure = [piece for piece in pieces if trust.confidence(piece, control) >= settings.accept_confidence]
+    doubtful = [piece for piece in pieces if piece not in sure]
+    sure = bounded(joined(settled(sure)), left, right, heard, settings)
+    sure = settled([again(left, right, piece, settings) for piece in sure])
+    kept = kept or slowly_kept(left, right, sure, settings)
+    pieces = sorted(sure + leftover(doubtful, sure), key=lambda piece: piece.start)
+    return trust.verdict(pieces, (left, right), path, control, kept, settings)
 
 
-def measure(reference, track, path, run, kept, settings):
+def leftover(doubtful, sure):
+    """Return the pieces that are not to be trusted, drawn in to where no trusted one is."""
+    result = []
+    for piece in doubtful:
+        start = max([piece.start, *(other.end for other in sure if other.start <= piece.start)])
+        end = min([piece.end, *(other.start for other in sure if other.start > piece.start)])
+        if end - start >= LEAST_DOUBTFUL_SECONDS:
+            result.append(replace(piece, start=start, end=end))
+    return result
+
+
+def slowly_kept(reference, track, pieces, settings):
+    """Return True when a speed-up of about 1 in 1000 left the pitch alone.
+
+    The bands cannot tell, the wave forms can: windows of the track match better at their own pace.
+    """
+    longest = max(pieces, key=lambda piece: piece.end - piece.start, default=None)
+    if longest is None or not LEAST_PACE < abs(longest.rate - 1) < 0.002:
+        return False
+    peaks = [_peaks(reference, track, longest, pace, settings) for pace in (1.0, longest.rate)]
+    return peaks[0] > KEPT_MARGIN * peaks[1]
+
+
+def _peaks(reference, track, piece, pace, settings):
+    """Return the mean height over windows of the highest point near a line, at a pace of the sound."""
+    centers = _centers(piece, settings, FEW_WINDOWS)
+    lags = piece.offset + (piece.rate - pace) * centers
+    curves = fine.correlate(reference.samples, track.samples, (centers, lags), settings, pace)(0)
+    return float(curves.z.max(axis=1).mean())
+
+
+def measure(reference, track, path, run, evidence, kept, settings):
     """Return the Piece of one run of chunks: its line to a fraction of a millisecond.
 
     The wave forms are compared where the pitch moved with the speed; where it was kept, or where
     they do not cohere, the line through the band levels' lags stands.
     """
-    centers, lags = path.centers[run], path.lags[run]
+    centers, lags, weight = path.centers[run], path.lags[run], np.maximum(path.evidence[run], 0.1)
     half = settings.chunk_seconds / 2
     start, end = max(0.0, centers[0] - half), min(reference.seconds, centers[-1] + half)
-    slope = _slope(centers, lags)
-    offset = float(np.median(lags - slope * centers))
-    evidence = float(path.evidence[run].mean())
-    rough = Piece(
-        start, end, offset, path.rate + slope, _rough_error(centers), 0.005, 0.0, 1.0, evidence, False
-    )
+    slope = _slope(centers, lags, weight)
+    offset = _median(lags - slope * centers, weight)
+    gaps = lags - slope * centers - offset
+    spread = max(_median(np.abs(gaps), weight), fine.end_gap(gaps, weight))
+    error = _rough_error(centers)
+    rough = Piece(start, end, offset, path.rate + slope, error, spread, 1.0, 1.0, evidence, False)
     if kept:
         return rough
-    found = refine(reference, track, rough, _slopes(start, end, len(run)), settings, quick=True)
-    if found.score < STRONG_RATIO * found.control:
-        return rough
-    rate = nominal(found)
-    return replace(
-        found, rate=rate, offset=found.offset + (found.rate - rate) * (start + end) / 2
-    )
+    for windows in (FEW_WINDOWS, MANY_WINDOWS):
+        found = refine(reference, track, rough, _slopes(start, end, len(run)), settings, windows, quick=True)
+        if found.score >= trust.STRONG_RATIO * found.control:
+            rate = nominal(found)
+            moved = found.offset + (found.rate - rate) * (start + end) / 2
+            return replace(found, rate=rate, offset=moved)
+    return rough
+
+
+def _median(values, weight):
+    """Return the weighted median."""
+    order = np.argsort(values)
+    return float(values[order][np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)])
 
 
 def again(reference, track, piece, settings):
@@ -132,14 +180,14 @@ def again(reference, track, piece, settings):
         return piece
     level = piece.rate in NOMINAL_RATES
     slopes = np.zeros(1) if level else _slopes(piece.start, piece.end, 99)
-    return refine(reference, track, piece, slopes, settings, level)
+    return refine(reference, track, piece, slopes, settings, FEW_WINDOWS, level)
 
 
-def _slope(centers, lags):
+def _slope(centers, lags, weight):
     """Return the slope of the lag over a run: zero when the run is too short to tell."""
     if len(centers) < 6:
         return 0.0
-    return float(np.clip(np.polyfit(centers, lags, 1)[0], -0.0025, 0.0025))
+    return float(np.clip(np.polyfit(centers, lags, 1, w=weight)[0], -0.0025, 0.0025))
 
 
 def _rough_error(centers):
@@ -158,15 +206,23 @@ def _slopes(start, end, chunks):
     return np.arange(-count, count + 1) * step
 
 
-def refine(reference, track, piece, slopes, settings, level=False, quick=False):
+def _centers(piece, settings, windows):
+    """Return the centres of fine windows all over a piece, at most so many."""
+    margin = settings.window_seconds / 2
+    low, high = piece.start + margin, max(piece.end - margin, piece.start + margin)
+    count = 1 + int((high - low) / settings.window_hop_seconds + 1e-6)
+    if count > windows:
+        return np.linspace(low, high, windows)
+    return low + settings.window_hop_seconds * np.arange(count)
+
+
+def refine(reference, track, piece, slopes, settings, windows, level=False, quick=False):
     """Return the piece measured again on the wave forms along its own line.
 
-    slopes: what to try besides it; level: its rate is known; quick: a cheaper control.
+    slopes: what to try besides it; windows: how many at most; level: its rate is known; quick: a
+    cheaper control.
     """
-    margin = settings.window_seconds / 2
-    centers = np.arange(
-        piece.start + margin, piece.end - margin + 1e-6, settings.window_hop_seconds
-    )
+    centers = _centers(piece, settings, windows)
     lags = np.full(len(centers), piece.offset)
     pairing = fine.correlate(reference.samples, track.samples, (centers, lags), settings, piece.rate)
     line = fine.fit(pairing, slopes, level, shuffles=2 if quick else 5)
@@ -235,13 +291,12 @@ def _same_line(one, other):
     return abs(gap) <= allowed + abs(one.rate - other.rate) * abs(other.start - one.end)
 
 
-def bounded(pieces, reference, heard, settings):
+def bounded(pieces, reference, track, heard, settings):
     """Return the pieces with their true starts and ends; those without shared sound fall out.
 
-    reference: Sound; heard: (frames, BANDS) features of the track.
+    reference, track: Sound; heard: (frames, BANDS) features of the track.
     """
     features = reference.features[1.0]
-    values = [edges.agreement(features, heard, piece.rate, piece.offset) for piece in pieces]
     spread = edges.chance_spread(features, heard)
     limits = [_inside(piece, reference.seconds, len(heard) / 100) for piece in pieces]
     for index in range(len(pieces) - 1):
@@ -250,99 +305,76 @@ def bounded(pieces, reference, heard, settings):
         missing = max(0.0, -jump / here.rate)
         low = max(limits[index][0], here.end - settings.chunk_seconds)
         high = min(limits[index + 1][1], after.start + settings.chunk_seconds + missing)
-        place = edges.switch(values[index], values[index + 1], low, high, missing)
+        values = [edges.agreement(features, heard, p.rate, p.offset, low, high) for p in (here, after)]
+        place = low + edges.switch(*values, missing)
+        if here.coherent and after.coherent:
+            place = sharper(here, after, place, missing, reference, track, heard, settings)
         limits[index] = (limits[index][0], min(limits[index][1], place))
         limits[index + 1] = (max(limits[index + 1][0], place + missing), limits[index + 1][1])
     result = []
-    for piece, value, (start, end) in zip(pieces, values, limits, strict=True):
-        kept = edges.extent(edges.supported(value, spread), start, end, settings.extend_seconds)
+    for index, (piece, (start, end)) in enumerate(zip(pieces, limits, strict=True)):
+        low = max(start, piece.start - REACH_CHUNKS * settings.chunk_seconds)
+        high = min(end, piece.end + REACH_CHUNKS * settings.chunk_seconds)
+        value = edges.agreement(features, heard, piece.rate, piece.offset, low, high)
+        core = (round(max(piece.start, low) - low), round(min(piece.end, high) - low))
+        support = edges.supported(value, spread, core)
+        if piece.coherent:
+            support = heard_on(piece, low, support, reference, track, settings)
+        joints = (index > 0, index < len(pieces) - 1)
+        reach = [JOINT_SECONDS if joint else settings.extend_seconds for joint in joints]
+        kept = edges.extent(support, low, high, *reach)
         if kept and kept[1] > kept[0]:
             result.append(replace(piece, start=kept[0], end=kept[1]))
     return result
+
+
+def heard_on(piece, low, support, reference, track, settings):
+    """Return the support of a piece's blocks with what its wave forms say beyond both ends of it.
+
+    support: (blocks,) bool of one second each from `low` seconds on.
+    """
+    found = np.nonzero(support)[0]
+    first, last = (found[0], found[-1]) if len(found) else (len(support) // 2,) * 2
+    blocks = np.arange(max(0, first - LISTEN_BLOCKS), min(len(support), last + LISTEN_BLOCKS + 1))
+    blocks = blocks[(blocks < first) | (blocks > last)]
+    if not len(blocks):
+        return support
+    centers = low + blocks + 0.5
+    lines = (centers, np.full(len(centers), piece.offset))
+    curves = fine.correlate(reference.samples, track.samples, lines, settings, piece.rate)(0)
+    heard = np.zeros(len(support), bool)
+    heard[blocks] = fine.near(curves, lines[1])[1] >= HEARD_Z
+    return edges.reached(support, heard, LISTEN_GAP)
+
+
+def sharper(before, after, place, missing, reference, track, heard, settings):
+    """Return where two pieces meet, found anew on the wave forms near a place in seconds.
+
+    Between lines of dialogue a quarter of a second of the bed is enough to tell; where nothing of it
+    is heard the band levels (heard: the track's) have a small say; black where the film sounds on
+    speaks against a line.
+    """
+    features = reference.features[1.0]
+    narrow = replace(settings, window_seconds=0.25, margin_seconds=0.02)
+    low = max(0.125, place - SEEK_SECONDS)
+    high = min(reference.seconds - 0.125, place + missing + SEEK_SECONDS)
+    centers = np.arange(low, high, 1 / LOOKS_PER_SECOND)
+    if len(centers) < 4:
+        return place
+    values = []
+    for piece in (before, after):
+        lines = (centers, np.full(len(centers), piece.offset))
+        curves = fine.correlate(reference.samples, track.samples, lines, narrow, piece.rate)(0)
+        clear = np.clip(fine.near(curves, lines[1])[1] - NOISE_Z, 0, fine.TOP_Z)
+        rough = edges.agreement(features, heard, piece.rate, piece.offset, low, high)
+        at = np.minimum((centers - low) * 100, len(rough) - 1).astype(int)
+        there = piece.offset + piece.rate * centers
+        gone = trust.silent(track.samples, there) & ~trust.silent(reference.samples, centers)
+        values.append(clear + rough[at] - BLACK_COST * gone)
+    return low + edges.switch(*values, missing, LOOKS_PER_SECOND) - 0.5 / LOOKS_PER_SECOND
 
 
 def _inside(piece, reference_seconds, track_seconds):
     """Return the part of the reference, in seconds, that the track can hold on this line."""
     low = max(0.0, -piece.offset / piece.rate)
     return low, min(reference_seconds, (track_seconds - piece.offset) / piece.rate)
-
-
-def confidence(piece, control):
-    """Return 0 to 1: how far the evidence stands above what unrelated sound reaches.
-
-    A half where it is STRONG_RATIO times the control, 0.97 at twice it.
-    """
-    ratio = piece.evidence / max(control, 1e-6)
-    if piece.coherent:
-        ratio = max(ratio, piece.score / max(piece.control, 1e-6))
-    return float(1 / (1 + np.exp(-(ratio - STRONG_RATIO) / CONFIDENCE_WIDTH)))
-
-
-def verdict(pieces, sounds, path, control, kept, settings):
-    """Return the dict that the command line writes."""
-    reference, track = sounds
-    segments = [_segment(piece, control, settings) for piece in pieces]
-    good = [segment for segment in segments if segment["accepted"]]
-    length = sum(s["reference_end_seconds"] - s["reference_start_seconds"] for s in good)
-    possible = min(reference.seconds, track.seconds / path.rate)
-    share = min(1.0, float(length / possible))
-    reason = _reason(good, share, path, control, settings)
-    longest = max(
-        good or segments,
-        key=lambda s: s["reference_end_seconds"] - s["reference_start_seconds"],
-        default=None,
-    )
-    return {
-        "accepted": reason == "",
-        "reason": reason,
-        "rate": longest["rate"] if longest else path.rate,
-        "offset_seconds": longest["offset_seconds"] if longest else float(np.median(path.lags)),
-        "segments": segments,
-        "confidence": longest["confidence"] if longest else 0.0,
-        "control": control,
-        "pitch_corrected": bool(kept and longest),
-        "shared_share": round(share, 4),
-        "path": {
-            "rate": path.rate,
-            "centers_seconds": path.centers.tolist(),
-            "lags_seconds": path.lags.tolist(),
-            "evidence": [round(float(value), 2) for value in path.evidence],
-        },
-    }
-
-
-def _segment(piece, control, settings):
-    sure = confidence(piece, control)
-    return {
-        "reference_start_seconds": round(float(piece.start), 4),
-        "reference_end_seconds": round(float(piece.end), 4),
-        "offset_seconds": round(float(piece.offset), 7),
-        "rate": float(piece.rate),
-        "confidence": round(sure, 4),
-        "accepted": sure >= settings.accept_confidence,
-        "residual_seconds": round(float(piece.residual), 7),
-        "coherent": piece.coherent,
-    }
-
-
-def _reason(good, share, path, control, settings):
-    """Return why a track is refused, or "" when it is not."""
-    strong = path.evidence >= STRONG_RATIO * control
-    doubtful = strong & (path.rival >= AMBIGUOUS_SHARE * path.evidence)
-    if good and share >= settings.min_shared_share:
-        return ""
-    if strong.any() and doubtful.sum() >= 0.5 * strong.sum():
-        return (
-            f"ambiguous: in {doubtful.sum()} of {strong.sum()} chunks that fit at all, another lag "
-            "fits as well (the sound repeats)"
-        )
-    if not good:
-        best = float(path.evidence.max(initial=0.0))
-        return (
-            "no shared sound: the best agreement is no better than that of unrelated sound "
-            f"(z {best:.1f}, unrelated {control:.1f})"
-        )
-    return (
-        f"too little shared sound: {100 * share:.0f} % of the film, "
-        f"at least {100 * settings.min_shared_share:.0f} % wanted"
-    )

@@ -10,6 +10,7 @@ window is longer by the rate, and bin k of its transform then is bin k of the re
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import fft
 
 from soundstage.align.features import ALIGN_HZ
 
@@ -37,7 +38,8 @@ class Line:
     """lag = offset + slope * seconds, and how well the sound supports it.
 
     offset_seconds is at reference time 0; slope_error: its standard error; residual_seconds: the
-    spread of the windows round the line; support: (windows,) z at the line; score: pooled z;
+    spread of the windows round the line, or how far its first or last third is off;
+    support: (windows,) z at the line; score: pooled z;
     control: what shuffled windows of the same files reach.
     """
 
@@ -58,13 +60,13 @@ def spectra(samples, centers, length, taper):
     """
     middle = np.rint(centers).astype(np.int64)
     first = middle - length // 2
-    before, after = max(0, -int(first.min())), max(0, int(first.max()) + length - len(samples))
-    padded = np.pad(samples, (before, after))
-    rows = np.lib.stride_tricks.sliding_window_view(padded, length)[first + before]
     inset = (length - len(taper)) // 2
     windows = np.zeros((len(middle), length), np.float32)
-    windows[:, inset : inset + len(taper)] = rows[:, inset : inset + len(taper)] * taper
-    return np.fft.rfft(windows), middle
+    for row, start in zip(windows, first + inset, strict=True):
+        low, high = max(0, start), min(len(samples), start + len(taper))
+        if high > low:
+            row[inset + low - start : inset + high - start] = samples[low:high] * taper[low - start : high - start]
+    return fft.rfft(windows), middle
 
 
 def correlate(reference, track, lines, settings, rate, margin_seconds=None):
@@ -89,7 +91,7 @@ def correlate(reference, track, lines, settings, rate, margin_seconds=None):
 
     def pairing(shift=0):
         product = np.conj(left) * np.roll(right, -shift, axis=0)
-        whole = np.fft.irfft(product, length)
+        whole = fft.irfft(product, length)
         z = np.concatenate([whole[:, -reach:], whole[:, : reach + 1]], axis=1)
         spread = z.std(axis=1, keepdims=True)
         z = (z / np.where(spread > 1e-9, spread, np.inf)).astype(np.float32)
@@ -215,6 +217,14 @@ def _refine(curves, coarse, level):
             slope = 0.0
         line = height + slope * (time - middle)
     residual = np.sqrt(np.average((place - line) ** 2, weights=robust))
+    ends = end_gap(place - line, robust)
     effective = robust.sum() ** 2 / (robust**2).sum()
     error = residual / np.sqrt(max(width * max(effective - 2, 1), 1e-9))
-    return height - slope * middle, slope, float(error), float(residual)
+    return height - slope * middle, slope, float(error), max(float(residual), ends)
+
+
+def end_gap(gaps, weight):
+    """Return how far the first or the last third of the gaps lies from a line, the larger, seconds."""
+    third = max(1, len(gaps) // 3)
+    ends = [np.average(gaps[part], weights=weight[part]) for part in (slice(third), slice(-third, None))]
+    return float(np.abs(ends).max())

@@ -8,6 +8,7 @@ sounds in the middle of the head, without an echo. Files are named as in soundst
 
 from soundstage import cli
 from soundstage.align.estimate import read
+from soundstage.align.stretch import cut_kept
 from soundstage.align.timeline import cut
 from soundstage.errors import UserError
 from soundstage.files import read_json
@@ -20,9 +21,7 @@ def passage(result, seconds):
     """
     good = [part for part in result["segments"] if part["accepted"]]
     if not result["accepted"] or not good:
-        raise UserError(
-            f"nothing to listen to: the track was refused ({result['reason']})", "--alignment"
-        )
+        raise UserError(f"nothing to listen to: the track was refused ({result['reason']})", "--alignment")
     path = result.get("path", {"centers_seconds": [], "evidence": []})
     points = [
         (part["confidence"], evidence, center, part)
@@ -38,13 +37,14 @@ def passage(result, seconds):
     return min(max(part["reference_start_seconds"], center - seconds / 2), latest), part
 
 
-def overlay(reference, track, start_seconds, part, seconds):
+def overlay(reference, track, start_seconds, part, seconds, pitch_corrected=False):
     """Return (samples, 2) float32: reference and aligned track of one passage, each at peak 0.9."""
     import numpy as np
 
+    put = cut_kept if pitch_corrected else cut
     length = min(seconds, part["reference_end_seconds"] - start_seconds)
     left = cut(reference, start_seconds, length)
-    right = cut(track, start_seconds, length, part["offset_seconds"], part["rate"])
+    right = put(track, start_seconds, length, part["offset_seconds"], part["rate"])
     sides = [side * (0.9 / max(float(np.abs(side).max()), 1e-6)) for side in (left, right)]
     return np.stack(sides, axis=1)
 
@@ -60,8 +60,10 @@ def main():
     options = parser.parse_args()
     if options.seconds <= 0:
         raise UserError(f"expected a positive length, found {options.seconds}", "--seconds")
-    start, part = passage(read_json(options.alignment), options.seconds)
-    both = overlay(read(options.reference), read(options.track), start, part, options.seconds)
+    alignment = read_json(options.alignment)
+    start, part = passage(alignment, options.seconds)
+    sounds = read(options.reference), read(options.track)
+    both = overlay(*sounds, start, part, options.seconds, alignment["pitch_corrected"])
     from soundstage.media import write_flac
 
     write_flac(options.out, both)

@@ -20,7 +20,7 @@ class Settings:
     margin_seconds: float = 0.0625  # lags searched round the coarse lag, either sign, seconds
     band_low_hz: float = 150.0  # lowest frequency that is compared, Hz
     band_high_hz: float = 6000.0  # highest frequency that is compared, Hz, at most 7000
-    accept_confidence: float = 0.5  # least confidence of an accepted segment or track, 0 to 1
+    accept_confidence: float = 0.9  # least confidence of an accepted segment or track, 0 to 1
     min_shared_share: float = 0.5  # least share of the shorter file inside accepted segments
     extend_seconds: float = 3.0  # how far a segment reaches beyond its last sign of shared sound
 
@@ -34,6 +34,4 @@ class Settings:
             if getattr(self, name) <= 0:
                 raise UserError("expected a positive length", f"align.{name}")
         if not 0 <= self.accept_confidence <= 1 or not 0 <= self.min_shared_share <= 1:
-            raise UserError(
-                "expected a share between 0 and 1", "align.accept_confidence, align.min_shared_share"
-            )
+            raise UserError("expected a share between 0 and 1", "align.accept_confidence, align.min_shared_share")

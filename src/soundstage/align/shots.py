@@ -8,9 +8,9 @@ by what it has to say, so that a shot whose bed is not shared cannot outvote one
 import numpy as np
 
 from soundstage.align import fine
-from soundstage.align.features import ALIGN_HZ, decimate
+from soundstage.align.features import ALIGN_HZ
 
-STRONG_RATIO = 1.6
+EVEN_RATIO = 1.27  # of the peak to what wrong pairings reach: a confidence of a half; 0.9 at 1.6
 CONFIDENCE_WIDTH = 0.15
 AMBIGUOUS_SHARE = 0.8
 POWER = 2.0
@@ -23,7 +23,7 @@ CONTROL_FLOOR = 25.0
 def align(pairs, settings):
     """Return what is known of the common lag of several shots, as a dict.
 
-    pairs: list of (reference, track), each (n,) float32 at 48 kHz. Keys as soundstage.align.film:
+    pairs: list of (reference, track), each (n,) at 16 kHz. Keys as soundstage.align.film:
     accepted, reason, rate, offset_seconds, segments (one per shot), confidence, control,
     pitch_corrected; `shots` says for each shot what it has to say alone.
     """
@@ -40,9 +40,7 @@ def align(pairs, settings):
     sure = _confidence(score, control)
     reason = _reason(score, control, rival, sure, settings)
     shots = [_alone(curves, lag) for curves in measured]
-    segments = [
-        _segment(index, pair, lag, sure, reason == "") for index, pair in enumerate(pairs)
-    ]
+    segments = [_segment(index, pair, lag, sure, reason == "") for index, pair in enumerate(pairs)]
     return {
         "accepted": reason == "",
         "reason": reason,
@@ -59,15 +57,14 @@ def align(pairs, settings):
 
 def _pairing(reference, track, settings):
     """Return the pairing of fine.correlate for windows all over one shot."""
-    left, right = decimate(reference), decimate(track)
-    seconds = min(len(left), len(right)) / ALIGN_HZ
+    seconds = min(len(reference), len(track)) / ALIGN_HZ
     margin = min(settings.window_seconds, seconds) / 2
     hop = settings.window_hop_seconds / 2
     centers = np.arange(margin, seconds - margin + 1e-6, hop)
     if len(centers) == 0:
         centers = np.array([seconds / 2])
     lines = (centers, np.zeros(len(centers)))
-    return fine.correlate(left, right, lines, settings, 1.0, settings.short_max_offset_seconds)
+    return fine.correlate(reference, track, lines, settings, 1.0, settings.short_max_offset_seconds)
 
 
 def _summed(curves):
@@ -115,9 +112,9 @@ def _peak(steps, values, column):
 
 
 def _confidence(score, control):
-    """Return 0 to 1: a half where the peak is STRONG_RATIO times what wrong pairings reach."""
+    """Return 0 to 1: a half where the peak is EVEN_RATIO times what wrong pairings reach."""
     ratio = score / max(control, 1e-6)
-    return float(1 / (1 + np.exp(-(ratio - STRONG_RATIO) / CONFIDENCE_WIDTH)))
+    return float(1 / (1 + np.exp(-(ratio - EVEN_RATIO) / CONFIDENCE_WIDTH)))
 
 
 def _reason(score, control, rival, sure, settings):
@@ -148,7 +145,7 @@ def _alone(curves, lag):
 
 def _segment(index, pair, lag, sure, accepted):
     reference, track = pair
-    end = min(len(reference) / 48000, len(track) / 48000 - lag)
+    end = min(len(reference) / ALIGN_HZ, len(track) / ALIGN_HZ - lag)
     return {
         "pair": index,
         "reference_start_seconds": round(max(0.0, -lag), 4),

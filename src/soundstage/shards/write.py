@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from soundstage.align.stretch import PAD_SECONDS, cut_kept
 from soundstage.align.timeline import HALF_TAPS, covers, cut, track_seconds
 from soundstage.cli import add_settings, parser, progress, run
 from soundstage.errors import UserError
@@ -42,7 +43,7 @@ from soundstage.shards.plan import (
     take_windows,
 )
 from soundstage.shards.settings import Settings
-from soundstage.units import AUDIO_HZ
+from soundstage.units import AUDIO_HZ, seconds_to_samples
 
 
 def main():
@@ -53,9 +54,7 @@ def main():
     arguments.add_argument("--clips", required=True, help="clips.parquet of the film")
     arguments.add_argument("--original", required=True, help="the film's original language")
     arguments.add_argument("--audio", nargs="+", required=True, metavar="LANG=FLAC", help="tracks")
-    arguments.add_argument(
-        "--nospeech", nargs="*", default=[], metavar="LANG=FLAC", help="tracks without speech"
-    )
+    arguments.add_argument("--nospeech", nargs="*", default=[], metavar="LANG=FLAC", help="tracks without speech")
     arguments.add_argument("--split", required=True, choices=("train", "valid", "test"))
     arguments.add_argument("--out-prefix", required=True, help="path and name of the tars")
     arguments.add_argument("--index", required=True, help="JSON file to be written")
@@ -154,9 +153,7 @@ def samples(rows, tracks, options, count):
     if not rows:
         return
     settings = options.settings
-    picture = next(
-        (s for s in probe(options.picture)["streams"] if s["codec_type"] == "video"), None
-    )
+    picture = next((s for s in probe(options.picture)["streams"] if s["codec_type"] == "video"), None)
     if picture is None:
         raise UserError("expected a picture, found none", options.picture)
     size = picture_size(picture, settings.short_side_pixels)
@@ -190,13 +187,11 @@ def sound_members(row, tracks, options, count):
     A language whose track does not reach the whole window is left out of the clip, and counted.
     """
     members, languages, clipped_samples = {}, [], 0
-    places = zip(row["languages"], row["offset_seconds"], row["rate"], strict=True)
+    places = zip(row["languages"], row["offset_seconds"], row["rate"], row["pitch_corrected"], strict=True)
     for language, *place in sorted(places):
         if language not in tracks[""]:
             raise UserError(f"the clips need language {language!r}", "--audio")
-        files = {
-            f"{language}{kind}.flac": of[language] for kind, of in tracks.items() if language in of
-        }
+        files = {f"{language}{kind}.flac": of[language] for kind, of in tracks.items() if language in of}
         sounds = {name: cut_file(path, row, *place) for name, path in files.items()}
         if any(sound is None for sound in sounds.values()):
             count.drop_language(language)
@@ -213,22 +208,25 @@ def sound_members(row, tracks, options, count):
     return {**members, "json": json.dumps(about, sort_keys=True).encode()}
 
 
-def cut_file(path, row, offset_seconds, rate):
+def cut_file(path, row, offset_seconds, rate, pitch_corrected=False):
     """Return the clip's window as it sounds in a track, float32; None where the track is too short.
 
-    Reads only the part of the file that the window needs.
+    Reads only the part of the file that the window needs. A track that kept its pitch when it was
+    sped up is stretched back; any other is resampled once.
     """
     seconds = row["end_seconds"] - row["start_seconds"]
     total = flac_samples(path)
     if not covers(total, row["start_seconds"], seconds, offset_seconds, rate):
         return None
     first = track_seconds(row["start_seconds"], offset_seconds, rate) * AUDIO_HZ
-    low = max(0, int(np.floor(first)) - 2 * HALF_TAPS)
-    high = min(total, int(np.ceil(first + rate * seconds * AUDIO_HZ)) + 2 * HALF_TAPS)
+    spare = seconds_to_samples(PAD_SECONDS) if pitch_corrected else 2 * HALF_TAPS
+    low = max(0, int(np.floor(first)) - spare)
+    high = min(total, int(np.ceil(first + rate * seconds * AUDIO_HZ)) + spare)
     piece, sample_rate_hz = read_flac(path, low, high - low)
     if sample_rate_hz != AUDIO_HZ:
         raise UserError(f"expected {AUDIO_HZ} Hz, found {sample_rate_hz} Hz", path)
-    return cut(piece, row["start_seconds"], seconds, offset_seconds - low / AUDIO_HZ, rate)
+    put = cut_kept if pitch_corrected else cut
+    return put(piece, row["start_seconds"], seconds, offset_seconds - low / AUDIO_HZ, rate)
 
 
 def _open_tar(path):
