@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from soundstage.model import pooling, positions
+from soundstage.model.dense import linear
 from soundstage.model.whole_norm import WholeBatchNorm
 
 EPSILON = 1e-6
@@ -97,7 +98,7 @@ class Block(nn.Module):
         self.norm2 = nn.LayerNorm(outside, EPSILON)
         self.mlp = Perceptron(outside)
         if inside != outside:
-            self.proj = nn.Linear(inside, outside)
+            self.proj = Linear(inside, outside)
 
     def forward(self, tokens, single, grid):
         """(tokens, class token or None, grid) -> the same after this block, on its new grid."""
@@ -128,17 +129,25 @@ def _added(tokens, change, factors):
     return tokens + (change if factors is None else change * factors)
 
 
+class Linear(nn.Linear):
+    """torch's, by the routine that `soundstage.model.dense` chooses."""
+
+    def forward(self, tokens, gelu=False):
+        """(..., inside) -> (..., outside)."""
+        return linear(tokens, self.weight, self.bias, gelu)
+
+
 class Perceptron(nn.Module):
     """Two layers, four times as wide in between."""
 
     def __init__(self, width):
         super().__init__()
-        self.fc1 = nn.Linear(width, 4 * width)
-        self.fc2 = nn.Linear(4 * width, width)
+        self.fc1 = Linear(width, 4 * width)
+        self.fc2 = Linear(4 * width, width)
 
     def forward(self, tokens):
         """(batch, tokens, width) -> the same shape."""
-        return self.fc2(functional.gelu(self.fc1(tokens)))
+        return self.fc2(self.fc1(tokens, gelu=True))
 
 
 class Attention(nn.Module):
@@ -148,8 +157,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.channels = heads, outside // heads
         self.query_stride, self.key_stride = query_stride, key_stride
-        self.qkv = nn.Linear(inside, 3 * outside)
-        self.proj = nn.Linear(outside, outside)
+        self.qkv = Linear(inside, 3 * outside)
+        self.proj = Linear(outside, outside)
         for name in ("q", "k", "v"):
             setattr(self, f"pool_{name}", Pool(self.channels, kernel))
             setattr(self, f"norm_{name}", nn.LayerNorm(self.channels, EPSILON))
@@ -192,7 +201,7 @@ class Attention(nn.Module):
         """Return one third of `qkv`, (batch, tokens, heads * channels), contiguous."""
         width = self.heads * self.channels
         third = slice("qkv".index(name) * width, ("qkv".index(name) + 1) * width)
-        return functional.linear(tokens, self.qkv.weight[third], self.qkv.bias[third])
+        return linear(tokens, self.qkv.weight[third], self.qkv.bias[third])
 
     def _pooled(self, name, tokens, grid, stride):
         """Return ((batch, tokens, heads, channels), grid) of queries, keys or values, pooled."""

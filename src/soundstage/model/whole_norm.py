@@ -132,5 +132,3 @@ class _Sum(torch.autograd.Function):
         gradient = gradient.clone()
         distributed.all_reduce(gradient)
         return gradient
-
-
