@@ -78,7 +78,8 @@ def load_official(path):
     audio = weights.get("audio.patch_embed.proj.weight")
     overlap = audio is not None and audio.shape[-1] == 7
     deep = any(name.startswith("audio.blocks.16.") for name in weights)
-    net = lssd_towers("B" if deep else "S", overlap)
+    with torch.device("meta"):  # no initial weights are drawn: all are replaced
+        net = lssd_towers("B" if deep else "S", overlap)
     expected = net.state_dict()
     missing, extra = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
     shared = sorted(expected.keys() & weights.keys())
@@ -87,7 +88,8 @@ def load_official(path):
         found = (("missing", missing), ("left over", extra), ("of another shape", shaped))
         lines = [f"{what}: {', '.join(names)}" for what, names in found if names]
         raise UserError("the weights do not fit the towers; " + "; ".join(lines), path)
-    net.load_state_dict(weights)
+    weights = {name: value.to(expected[name].dtype) for name, value in weights.items()}
+    net.load_state_dict(weights, assign=True)
     return net.eval()
 
 

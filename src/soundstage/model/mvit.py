@@ -48,7 +48,8 @@ class Tower(nn.Module):
         if shape.class_token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, shape.width))
         self.blocks = nn.ModuleList(_blocks(shape))
-        self.norm = nn.LayerNorm(self.blocks[-1].outside, EPSILON)
+        self.dim = self.blocks[-1].outside
+        self.norm = nn.LayerNorm(self.dim, EPSILON)
         self.apply(_initialise)
         if shape.class_token:
             nn.init.trunc_normal_(self.cls_token, std=0.02)
@@ -57,11 +58,12 @@ class Tower(nn.Module):
         """See the class. The spectrogram is in dB, pictures are in [0, 1], neither normalised."""
         tokens, grid = self.patch_embed(batch)
         single = self.cls_token.expand(len(tokens), -1, -1) if self.shape.class_token else None
-        for block in self.blocks:
+        for number, block in enumerate(self.blocks, 1):
+            alone = single is not None and number == len(self.blocks)
             if self.recompute and self.training and torch.is_grad_enabled():
-                tokens, single, grid = checkpoint(block, tokens, single, grid, use_reentrant=False)
+                tokens, single, grid = checkpoint(block, tokens, single, grid, alone, use_reentrant=False)
             else:
-                tokens, single, grid = block(tokens, single, grid)
+                tokens, single, grid = block(tokens, single, grid, alone)
         if single is not None:
             return self.norm(single)[:, 0]
         return self.norm(tokens).mean(1)
@@ -100,22 +102,28 @@ class Block(nn.Module):
         if inside != outside:
             self.proj = Linear(inside, outside)
 
-    def forward(self, tokens, single, grid):
-        """(tokens, class token or None, grid) -> the same after this block, on its new grid."""
+    def forward(self, tokens, single, grid, alone=False):
+        """(tokens, class token or None, grid) -> the same after this block, on its new grid.
+
+        alone: nothing reads the patches any more, so that only the class token is computed.
+        """
         normal = self.norm1(tokens)
         normal_single = None if single is None else self.norm1(single)
-        change, change_single, new_grid = self.attn(normal, normal_single, grid)
-        if hasattr(self, "proj"):
-            tokens = self.proj(normal)
-            single = None if single is None else self.proj(normal_single)
-        tokens, _ = pooling.strongest(tokens, grid, self.stride)
+        change, change_single, new_grid = self.attn(normal, normal_single, grid, alone)
         factors = self._factors(tokens), self._factors(tokens)
-        tokens = _added(tokens, change, factors[0])
-        tokens = _added(tokens, self.mlp(self.norm2(tokens)), factors[1])
         if single is not None:
-            single = _added(single, change_single, factors[0])
-            single = _added(single, self.mlp(self.norm2(single)), factors[1])
-        return tokens, single, new_grid
+            single = self.proj(normal_single) if hasattr(self, "proj") else single
+            single = self._through(single, change_single, factors)
+        if alone:
+            return None, single, new_grid
+        tokens = self.proj(normal) if hasattr(self, "proj") else tokens
+        tokens, _ = pooling.strongest(tokens, grid, self.stride)
+        return self._through(tokens, change, factors), single, new_grid
+
+    def _through(self, tokens, change, factors):
+        """Return tokens with what attention and the perceptron change, each times its factor."""
+        tokens = _added(tokens, change, factors[0])
+        return _added(tokens, self.mlp(self.norm2(tokens)), factors[1])
 
     def _factors(self, tokens):
         """Return (batch, 1, 1): 0 for samples that skip this layer, more than 1 for the others."""
@@ -166,30 +174,32 @@ class Attention(nn.Module):
             setattr(self, f"rel_pos_{axis}", nn.Parameter(torch.zeros(count, self.channels)))
             nn.init.trunc_normal_(getattr(self, f"rel_pos_{axis}"), std=0.02)
 
-    def forward(self, tokens, single, grid):
+    def forward(self, tokens, single, grid, alone=False):
         """(tokens, class token or None, grid) -> the same after attention, on the queries' grid.
 
-        tokens: (batch, patches, inside) float; single: (batch, 1, inside) or None.
+        tokens: (batch, patches, inside) float; single: (batch, 1, inside) or None; alone: return
+        None for the patches.
         """
-        q, new_grid = self._pooled("q", tokens, grid, self.query_stride)
         k, key_grid = self._pooled("k", tokens, grid, self.key_stride)
         v, _ = self._pooled("v", tokens, grid, self.key_stride)
         tables = [getattr(self, f"rel_pos_{axis}", None) for axis in "thw"]
-        parts = positions.query_parts(q, new_grid, key_grid, tables)
         where = positions.key_part(key_grid, tables, k)
-        fill = -(q.shape[-1] + where.shape[1]) % WIDTH_STEP
+        fill = -(k.shape[-1] + where.shape[1]) % WIDTH_STEP
         k = torch.cat([k, _each(where, k), _zeros(k, fill)], -1)
         if single is not None:
             first = [self._one(name, single) for name in "qkv"]
             k = torch.cat([_widened(first[1], k.shape[-1]), k], 1)
             v = torch.cat([first[2], v], 1)
+            query = _widened(first[0] * self.channels**-0.5, k.shape[-1])
         v = _widened(v, k.shape[-1])
-        scaled = torch.cat([q * self.channels**-0.5, *parts, _zeros(q, fill)], -1)
-        result = self.proj(self._attend(scaled, k, v) + q.flatten(2))
         if single is not None:
-            alone = _widened(first[0] * self.channels**-0.5, k.shape[-1])
-            single = self.proj(self._attend(alone, k, v))
-        return result, single, new_grid
+            single = self.proj(self._attend(query, k, v))
+        if alone:
+            return None, single, grid
+        q, new_grid = self._pooled("q", tokens, grid, self.query_stride)
+        parts = positions.query_parts(q, new_grid, key_grid, tables)
+        scaled = torch.cat([q * self.channels**-0.5, *parts, _zeros(q, fill)], -1)
+        return self.proj(self._attend(scaled, k, v) + q.flatten(2)), single, new_grid
 
     def _attend(self, q, k, v):
         """Return (batch, queries, heads * channels) of (batch, tokens, heads, width) each."""

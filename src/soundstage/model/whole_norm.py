@@ -64,25 +64,28 @@ def moments(parts):
     axes = [0, *range(2, parts[0].ndim)]
     local = sum(part.numel() // part.shape[1] for part in parts)
     count = local if processes() == 1 else int(summed(parts[0].new_tensor(float(local), dtype=torch.float64)))
-    mean = summed(sum(part.float().sum(axes) for part in parts)) / count
+    kind = torch.promote_types(parts[0].dtype, torch.float32)
+    mean = summed(sum(part.to(kind).sum(axes) for part in parts)) / count
     shape = (1, -1) + (1,) * (parts[0].ndim - 2)
     square = sum((part - mean.view(shape)).square().sum(axes) for part in parts)
     return mean, summed(square) / count, count
 
 
 @contextlib.contextmanager
-def whole_statistics(norm, parts):
+def whole_statistics(norm, parts, again=False):
     """Give `norm` the statistics of a batch in parts while the parts are computed one by one.
 
     norm: a `WholeBatchNorm` that reads its inputs as they are (the first layer of a tower). The
-    running statistics move once, as if the batch had come in one piece.
+    running statistics move once, as if the batch had come in one piece; not at all when the parts
+    are computed `again`.
     """
     if not norm.training:
         yield
         return
     with torch.no_grad():
         mean, variance, count = moments(parts)
-    norm.remember(mean, variance, count)
+    if not again:
+        norm.remember(mean, variance, count)
     norm.given = mean, variance
     try:
         yield
