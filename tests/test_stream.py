@@ -307,7 +307,7 @@ def test_a_user_signal_saves_and_goes_on():
 def test_two_processes_train_from_shards_together(shards, tmp_path):
     settings = dataclasses.replace(QUICK, steps=2, engine=Engine(loss_strip_clips=3))
     program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    module = ["-m", "soundstage.pretrain.train", *command(shards, tmp_path / "model.pt", settings)]
+    module = ["-m", "--", "soundstage.pretrain.train", *command(shards, tmp_path / "model.pt", settings)]
     done = subprocess.run(
         [*program, *module], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )

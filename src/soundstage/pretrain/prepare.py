@@ -65,7 +65,10 @@ def prepare(shards, inputs):
 
 def _samples(shards):
     """Yield the decoded samples of tars, in order; an empty tar yields none."""
-    yield from webdataset.WebDataset([str(path) for path in shards], shardshuffle=False, empty_check=False).decode()
+    every_process_reads_all = lambda urls: urls  # noqa: E731  (also where several train together)
+    yield from webdataset.WebDataset(
+        [str(path) for path in shards], shardshuffle=False, empty_check=False, nodesplitter=every_process_reads_all
+    ).decode()
 
 
 def _count(shards):

@@ -4,7 +4,8 @@
         --out work/pretrain/dubs/0/model.pt --settings '{"run": {"views": "dubs"}}'
 
 With --shards work/shards/*.tar instead of --inputs the clips are decoded as they are needed. Under
-`torchrun --nproc-per-node 8 -m soundstage.pretrain.train ...` the processes share every batch.
+`torchrun --nproc-per-node 8 -m -- soundstage.pretrain.train ...` the processes share every batch
+(the two hyphens keep torchrun from taking --run for a flag of its own).
 
 Writes model.pt (the towers), and beside it metrics.jsonl (a line every log_steps, the last one with
 the held-out retrieval), retrieval.json, the TensorBoard folder tensorboard/, and while it runs
