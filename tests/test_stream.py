@@ -9,22 +9,28 @@ import signal
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from soundstage.config import check
 from soundstage.errors import UserError
 from soundstage.media import encode_clip, flac_bytes
+from soundstage.model.lssd import load_official
+from soundstage.model.lssd_inputs import PAPER
 from soundstage.model.settings import Inputs, Model
 from soundstage.pretrain import checkpoint, loop, train
 from soundstage.pretrain.compose import Composer, dealt
 from soundstage.pretrain.settings import Engine, Loader, Run, Settings
 from soundstage.pretrain.stream import Reader, StreamFeed, survey
 from soundstage.pretrain.tars import listing, split_name
-from soundstage.settings import dumps
+from soundstage.settings import dumps, load
 
-SHAPE = {"mels": 16, "mel_frames": 16, "frames": 4, "resize_height": 20, "resize_width": 22}
+ROOT = Path(__file__).resolve().parent.parent
+SHAPE = {"mels": 16, "mel_frames": 16, "frames": 4, "resize_height": 18, "resize_width": 32}
 TINY = Model(audio_width=4, video_width=4, tubelet_frames=2, inputs=Inputs(**SHAPE, crop_height=16, crop_width=16))
 QUICK = Settings(
     model=TINY,
@@ -302,6 +308,32 @@ def test_a_user_signal_saves_and_goes_on():
         assert stop.save and not stop.asked
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.asked == signal.SIGTERM
+
+
+def test_the_overlay_of_paper_sized_towers_trains(shards, tmp_path, monkeypatch):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for name in ("tiny", "lssd"):
+        update(config, yaml.safe_load((ROOT / f"tests/{name}.yaml").read_text()))
+    check(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
+    section = {key: value for key, value in config["pretrain"].items() if key not in ("runs", "seeds")}
+    settings = load(Settings, {**section, "model": config["model"], "run": config["pretrain"]["runs"]["dubs"]})
+    assert dataclasses.replace(settings.model.inputs, resize_width=PAPER.resize_width) == PAPER
+    run_train(monkeypatch, shards, tmp_path / "model.pt", settings)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 2] and 0 < lines[1]["loss"] < 20
+    net = load_official(tmp_path / "model.pt")  # the same names as the released weights
+    assert net["video"].dim == net["audio"].dim == 768
+
+
+def update(config, overlay):
+    """Put an overlay's values into a configuration, as Snakemake does."""
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            update(config[key], value)
+        elif value is None:
+            config.pop(key)
+        else:
+            config[key] = value
 
 
 def test_two_processes_train_from_shards_together(shards, tmp_path):

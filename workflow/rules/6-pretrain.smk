@@ -42,7 +42,10 @@ rule prepare_inputs:
 rule train_towers:
     """Train the audio and the video tower of one run with one seed."""
     input:
-        expand("work/pretrain/inputs/{film}.npz", film=FILMS),
+        clips=TRAINED_ON,
+        start=lambda wildcards: expand(
+            "work/pretrain/{run}/{seed}/model.pt", run=STARTS[wildcards.run], seed=wildcards.seed
+        ),
     output:
         "work/pretrain/{run}/{seed}/model.pt",
     log:
@@ -63,13 +66,16 @@ rule train_towers:
             run=config["pretrain"]["runs"][wildcards.run],
         )(wildcards),
         recipe=recipe("pretrain.train"),
+        source="--shards" if config["pretrain"]["loader"]["stream"] else "--inputs",
+        start=lambda wildcards, input: ["--start-from", *input.start] if input.start else [],
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.pretrain.train \
-            --inputs {input:q} \
+            {params.source} {input.clips:q} \
             --run {wildcards.run:q} \
             --seed {wildcards.seed:q} \
             --out {output:q} \
-            --settings {params.settings:q}
+            --settings {params.settings:q} \
+            {params.start:q}
         """

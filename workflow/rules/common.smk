@@ -67,6 +67,14 @@ NOSPEECH = [
     if "speech_removed" in {run["views"] for run in config["pretrain"]["runs"].values()}
 ]
 PARTS = range(config["shards"]["parts_per_film"])
+# What a training reads, and the run whose towers it begins with (no run, or one).
+TRAINED_ON = [f"work/pretrain/inputs/{film}.npz" for film in FILMS]
+if config["pretrain"]["loader"]["stream"]:
+    TRAINED_ON = [f"work/shards/{film}-{part}.tar" for film in FILMS for part in PARTS]
+STARTS = {
+    name: [run["start_from"]] if run.get("start_from") else []
+    for name, run in config["pretrain"]["runs"].items()
+}
 
 
 def any_of(names):
