@@ -316,7 +316,7 @@ def test_the_overlay_of_paper_sized_towers_trains(shards, tmp_path, monkeypatch)
         update(config, yaml.safe_load((ROOT / f"tests/{name}.yaml").read_text()))
     check(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
     section = {key: value for key, value in config["pretrain"].items() if key not in ("runs", "seeds")}
-    settings = load(Settings, {**section, "model": config["model"], "run": config["pretrain"]["runs"]["dubs"]})
+    settings = load(Settings, {**section, "model": config["model"], "run": config["pretrain"]["runs"]["paper_size"]})
     assert dataclasses.replace(settings.model.inputs, resize_width=PAPER.resize_width) == PAPER
     run_train(monkeypatch, shards, tmp_path / "model.pt", settings)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

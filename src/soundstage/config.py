@@ -110,6 +110,8 @@ def impossible(config):
         for name, run in runs.items()
         if run.get("start_from") and (run["start_from"] == name or run["start_from"] not in runs)
     ]
+    if config["pretrain"]["engine"]["piece_clips"] and config["model"]["towers"] == "small":
+        faults.append("  pretrain.engine.piece_clips: expected 0 with model.towers small, which normalise over a batch")
     return faults
 
 

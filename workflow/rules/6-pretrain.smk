@@ -3,6 +3,7 @@
 # needs   work/shards/*.tar
 # makes   work/pretrain/inputs/{film}.npz (each film decoded once for all runs),
 #         work/pretrain/{run}/{seed}/model.pt, metrics.jsonl and TensorBoard files
+#         (with pretrain.loader.stream the training reads the tars, and inputs are not made)
 # costs   at the embedded size about half a minute a run and seed on one core
 #
 # Checkpoints stand beside the output, in work/pretrain/{run}/{seed}/checkpoint, because Snakemake
@@ -54,7 +55,7 @@ rule train_towers:
         "logs/pretrain/{run}-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
+    threads: config["pretrain"]["engine"]["threads"]
     resources:
         mem_mb=3000,
         runtime="12h",

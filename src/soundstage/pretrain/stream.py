@@ -24,7 +24,7 @@ from soundstage.pretrain.prepare import decode_jpeg
 from soundstage.pretrain.tars import listing
 from soundstage.units import rng_of, seconds_to_frames, seconds_to_samples
 
-SAMPLED = 8  # samples of a shard that tell which languages it has
+SAMPLED = 8  # first samples of a shard, which tell its split and languages
 CERTAIN = 50  # clips seen before a share of broken ones stops the training
 
 
@@ -41,12 +41,11 @@ class Shards:
 def survey(paths, balance):
     """Return the `Shards` of some tars: which are for training, and how often languages are heard.
 
-    Reads the headers and a few descriptions of every tar. UserError when none is for training.
+    Reads the first few samples' descriptions of every tar. UserError when none is for training.
     """
     splits, present = {}, []
     for path in sorted(map(str, paths)):
-        samples, _ = listing(path)
-        abouts = [sample.about() for sample in samples[:: max(1, len(samples) // SAMPLED)]]
+        abouts = list(_descriptions(path))
         splits[path] = abouts[0]["split"] if abouts else "empty"
         present += [about["languages"] for about in abouts if about["split"] == "train"]
     train = tuple(path for path, split in splits.items() if split == "train")
@@ -59,11 +58,22 @@ def survey(paths, balance):
     return Shards(train, held_out, languages, weights)
 
 
+def _descriptions(path):
+    """Yield what the first samples of a tar say of themselves, broken ones left out."""
+    for sample in listing(path, SAMPLED)[0]:
+        try:
+            about = sample.about()
+        except (KeyError, ValueError):
+            continue
+        if {"film", "split", "languages"} <= about.keys():
+            yield about
+
+
 def by_film(paths):
     """Return {film: its shards}, films and shards in order."""
     films = {}
     for path in paths:
-        films.setdefault(listing(path)[0][0].about()["film"], []).append(path)
+        films.setdefault(next(_descriptions(path))["film"], []).append(path)
     return dict(sorted(films.items()))
 
 

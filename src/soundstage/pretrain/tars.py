@@ -29,10 +29,11 @@ class Sample:
         return json.loads(self.read("json"))
 
 
-def listing(path):
+def listing(path, most=None):
     """Return (samples in order, None or why the tar ends early).
 
     Members of a sample need not be neighbours. What is cut off at the end of the file is left out.
+    most: stop after so many samples, whose members must then be neighbours.
     """
     found, reason, end = {}, None, Path(path).stat().st_size
     try:
@@ -43,6 +44,8 @@ def listing(path):
                 if header.offset_data + header.size > end:
                     raise tarfile.ReadError("unexpected end of data")
                 key, member = split_name(header.name)
+                if most is not None and key not in found and len(found) == most:
+                    break
                 found.setdefault(key, {})[member] = (header.offset_data, header.size)
     except (tarfile.TarError, EOFError) as error:
         reason = str(error)
