@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 
-def best_seconds(work, repeats, device="cpu"):
-    """Return the least time of `repeats` calls after one to warm up: of the processor, or of the GPU."""
-    work()
+def best_seconds(work, repeats, device="cpu", warm=True):
+    """Return the least time of `repeats` calls, by default after one to warm up: processor's or GPU's."""
+    if warm:
+        work()
     times = []
     for _ in range(repeats):
         if device == "cuda":

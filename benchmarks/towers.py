@@ -11,10 +11,12 @@ import argparse
 
 import torch
 from measure import best_seconds, machine, peak_mb, table
-from torch.utils.flop_counter import FlopCounterMode
 
 import soundstage.model
 import soundstage.torch_extras  # noqa: F401  (makes torchvision importable)
+
+# multiplications and additions of one clip: torchvision's own count, for its depth, widths and tokens
+VIDEO_FLOPS = 2 * 64.224e9
 
 
 def theirs_video():
@@ -52,17 +54,31 @@ def theirs_audio():
     return net
 
 
-def cases(clips, device):
-    ours = soundstage.model.lssd_towers("S", patch_overlap=True)
-    video = torch.rand(clips, 3, 16, 224, 224, device=device)
-    audio = 20 * torch.randn(clips, 1, 96, 288, device=device) - 30
-    yield "video", (ours["video"], video), (theirs_video(), video)
-    yield "audio", (ours["audio"], audio), (theirs_audio(), audio[:, :, None])
+def ours_video():
+    return soundstage.model.lssd_towers("S", patch_overlap=True)["video"]
 
 
-def measured(net, batch, options, backward):
-    """Return (clips/s, peak MB, FLOP/s) of one tower."""
-    net = net.to(options.device).train(backward)
+def ours_audio():
+    return soundstage.model.lssd_towers("S", patch_overlap=True)["audio"]
+
+
+CASES = {"video": (ours_video, theirs_video), "audio": (ours_audio, theirs_audio)}
+
+
+def batch_for(build, clips):
+    """Return a batch of what a tower reads."""
+    if build in CASES["video"]:
+        return torch.rand(clips, 3, 16, 224, 224)
+    spectrogram = 20 * torch.randn(clips, 1, 96, 288) - 30
+    return spectrogram if build is ours_audio else spectrogram[:, :, None]
+
+
+def measured(build, options, backward, compiled):
+    """Return (clips/s, peak MB) of one tower."""
+    net = build().to(options.device).train(backward)
+    batch = batch_for(build, options.clips).to(options.device)
+    if compiled:
+        net.compile(dynamic=False)
     lower = torch.autocast("cuda", torch.bfloat16, enabled=options.device == "cuda")
 
     def work():
@@ -71,15 +87,10 @@ def measured(net, batch, options, backward):
             if backward:
                 result.float().square().sum().backward()
 
-    with FlopCounterMode(display=False) as counter, lower:
-        result = net(batch)
-        if backward:
-            result.float().square().sum().backward()
-    del result
+    memory = peak_mb(work, options.device)  # also warms up
+    seconds = best_seconds(work, options.repeats, options.device, warm=False)
     net.zero_grad(set_to_none=True)
-    seconds = best_seconds(work, options.repeats, options.device)
-    net.zero_grad(set_to_none=True)
-    return len(batch) / seconds, peak_mb(work, options.device), counter.get_total_flops() / seconds
+    return len(batch) / seconds, memory
 
 
 def matmul_peak(device):
@@ -91,20 +102,16 @@ def matmul_peak(device):
 
 
 def rows(options, peak):
-    for name, (ours, our_batch), (theirs, their_batch) in cases(options.clips, options.device):
+    for name in options.towers:
         for work in options.work:
-            backward = work == "forward+backward"
-            found = {}
-            for who, net, batch in (("ours", ours, our_batch), ("torchvision", theirs, their_batch)):
-                found[who, "eager"] = measured(net, batch, options, backward)
-                if options.compiled:
-                    net.compile(dynamic=False)
-                    found[who, "compiled"] = measured(net, batch, options, backward)
             for how in ("eager", "compiled")[: 1 + options.compiled]:
-                one, other = found["ours", how], found["torchvision", how]
+                builds = CASES[name]
+                one, other = (measured(b, options, work == "forward+backward", how == "compiled") for b in builds)
                 speeds = f"{one[0]:.2f}", f"{other[0]:.2f}", f"{one[0] / other[0]:.2f}"
                 memory = f"{one[1]:.0f}", f"{other[1]:.0f}"
-                shares = f"{100 * one[2] / peak:.0f} %", f"{100 * other[2] / peak:.0f} %"
+                work_flops = VIDEO_FLOPS * (3 if work == "forward+backward" else 1)
+                shares = [f"{100 * found[0] * work_flops / peak:.0f} %" for found in (one, other)]
+                shares = shares if name == "video" else ["-", "-"]
                 yield f"{name}, {work}, {how}", *speeds, *memory, *shares
 
 
@@ -116,6 +123,7 @@ def main():
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--compiled", action="store_true", help="also compile both; takes minutes")
     both = ("forward", "forward+backward")
+    arguments.add_argument("--towers", nargs="+", default=("video", "audio"), choices=("video", "audio"))
     arguments.add_argument("--work", nargs="+", default=both, choices=both)
     options = arguments.parse_args()
     torch.set_num_threads(options.threads)
