@@ -160,9 +160,8 @@ def test_a_run_waits_for_the_run_that_it_begins_with(project):
     (folder / "next.yaml").write_text(
         "pretrain: {loader: {stream: true}, runs: {next: {views: dubs, start_from: first}, first: {}}}"
     )
-    text = snakemake(
-        folder, "--dry-run", "--configfile", "tests/tiny.yaml", "next.yaml", "--", "work/pretrain/next/1/model.pt"
-    )
+    arguments = ("--dry-run", "--printshellcmds", "--configfile", "tests/tiny.yaml", "next.yaml")
+    text = snakemake(folder, *arguments, "--", "work/pretrain/next/1/model.pt")
     assert "--start-from" in text and "work/pretrain/first/1/model.pt" in text
     assert re.search(r"train_towers\s+2\n", text) and "--shards" in text
 

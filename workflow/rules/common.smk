@@ -64,7 +64,7 @@ STUDIO_BENCHMARKS = [
 NOSPEECH = [
     (film, row["original_language"])
     for film, row in FILM_OF.items()
-    if "speech_removed" in {run["views"] for run in config["pretrain"]["runs"].values()}
+    if "speech_removed" in {run.get("views") for run in config["pretrain"]["runs"].values()}
 ]
 PARTS = range(config["shards"]["parts_per_film"])
 # What a training reads, and the run whose towers it begins with (no run, or one).
