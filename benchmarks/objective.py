@@ -32,7 +32,7 @@ def step(loss, x, y):
 
 
 def rows(options):
-    size, fits = 1024, True
+    size, fits = options.least, True
     while size <= options.most:
         x, y = (normalize(torch.randn(size, options.dim, device=options.device), dim=1) for _ in range(2))
         x.requires_grad_(), y.requires_grad_()
@@ -57,6 +57,7 @@ def main():
     arguments.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     arguments.add_argument("--dim", type=int, default=512)
     arguments.add_argument("--strip", type=int, default=STRIP, help="rows compared at a time")
+    arguments.add_argument("--least", type=int, default=1024, help="smallest global batch")
     arguments.add_argument("--most", type=int, default=16384, help="largest global batch")
     arguments.add_argument("--most-mb", type=float, default=6000, help="memory that the plain form may need")
     arguments.add_argument("--repeats", type=int, default=3)
