@@ -19,7 +19,7 @@ from soundstage.errors import UserError
 from soundstage.media import encode_clip, flac_bytes
 from soundstage.model.inputs import log_mel
 from soundstage.model.settings import Inputs, Model
-from soundstage.pretrain import augment, checkpoint, learner, prepare, retrieval, sampler, train
+from soundstage.pretrain import augment, checkpoint, learner, loop, prepare, retrieval, sampler, train
 from soundstage.pretrain.clips import load_clips
 from soundstage.pretrain.feed import Feed
 from soundstage.pretrain.objective import contrast, objective
@@ -381,7 +381,7 @@ def test_held_out_windows_do_not_overlap(inputs):
 
 
 def test_the_rate_warms_up_and_ends_near_zero():
-    rates = [train.learning_rate(step, QUICK) for step in range(QUICK.steps)]
+    rates = [loop.learning_rate(step, QUICK) for step in range(QUICK.steps)]
     assert rates[0] == QUICK.learning_rate / 5 and max(rates) == rates[4] == QUICK.learning_rate
     assert all(a >= b for a, b in zip(rates[5:], rates[6:], strict=False))
     assert rates[-1] < 1e-3 * QUICK.learning_rate

@@ -155,6 +155,24 @@ def test_an_overlay_reaches_the_jobs(project):
     assert '"hop_seconds":3.0' in text
 
 
+def test_a_run_waits_for_the_run_that_it_begins_with(project):
+    folder, _ = project
+    (folder / "next.yaml").write_text(
+        "pretrain: {loader: {stream: true}, runs: {next: {views: dubs, start_from: first}, first: {}}}"
+    )
+    arguments = ("--dry-run", "--printshellcmds", "--configfile", "tests/tiny.yaml", "next.yaml")
+    text = snakemake(folder, *arguments, "--", "work/pretrain/next/1/model.pt")
+    assert "--start-from" in text and "work/pretrain/first/1/model.pt" in text
+    assert re.search(r"train_towers\s+2\n", text) and "--shards" in text
+
+
+def test_paper_sized_towers_train_on_shards_of_the_studio(built):
+    out = "work/pretrain/paper_size/0/model.pt"
+    snakemake(built, "--configfile", "tests/tiny.yaml", "tests/lssd.yaml", "--", out)
+    lines = [json.loads(line) for line in (built / out).with_name("metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 2] and 0 < lines[1]["loss"] < 20
+
+
 @pytest.mark.parametrize(
     ("overlay", "words"),
     [
@@ -164,6 +182,8 @@ def test_an_overlay_reaches_the_jobs(project):
         ("clips: {hop_seconds: 4}", ["clips.hop_seconds", "expected at most clips.window_seconds"]),
         ("films: {on_bad_file: ignore}", ["films.on_bad_file", "stop, drop"]),
         ("pretrain: {seeds: []}", ["pretrain.seeds", "at least 1"]),
+        ("pretrain: {runs: {dubs: {start_from: dub}}}", ["pretrain.runs.dubs.start_from", "another run of"]),
+        ("pretrain: {engine: {piece_clips: 2}}", ["pretrain.engine.piece_clips", "expected 0"]),
         ("corpus: {films: films.tsv}", ["corpus.films and corpus.tracks"]),
         ("corpus: {films: no.tsv, tracks: no.tsv}", ["cannot read the table", "no.tsv"]),
     ],

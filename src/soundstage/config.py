@@ -112,6 +112,13 @@ def impossible(config):
     ]
     if "monolingual" not in runs:
         faults.append("  pretrain.runs: expected a run named monolingual, which others are held to")
+    faults += [
+        f"  pretrain.runs.{name}.start_from: found {run['start_from']!r}, expected another run of {', '.join(runs)}"
+        for name, run in runs.items()
+        if run.get("start_from") and (run["start_from"] == name or run["start_from"] not in runs)
+    ]
+    if config["pretrain"]["engine"]["piece_clips"] and config["model"]["towers"] == "small":
+        faults.append("  pretrain.engine.piece_clips: expected 0 with model.towers small, which normalise over a batch")
     return faults + unknown_parts(config)
 
 

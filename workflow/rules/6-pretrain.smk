@@ -3,6 +3,7 @@
 # needs   work/shards/*.tar
 # makes   work/pretrain/inputs/{film}.npz (each film decoded once for all runs),
 #         work/pretrain/{run}/{seed}/model.pt, metrics.jsonl and TensorBoard files
+#         (with pretrain.loader.stream the training reads the tars, and inputs are not made)
 # costs   at the embedded size about half a minute a run and seed on one core
 #
 # Checkpoints stand beside the output, in work/pretrain/{run}/{seed}/checkpoint, because Snakemake
@@ -47,7 +48,10 @@ rule train_towers:
     """Train the audio and the video tower of one run with one seed."""
     input:
         films="work/films/films.txt",
-        inputs=expand("work/pretrain/inputs/{film}.npz", film=FILMS),
+        clips=TRAINED_ON,
+        start=lambda wildcards: expand(
+            "work/pretrain/{run}/{seed}/model.pt", run=STARTS[wildcards.run], seed=wildcards.seed
+        ),
     output:
         "work/pretrain/{run}/{seed}/model.pt",
     log:
@@ -56,7 +60,7 @@ rule train_towers:
         "logs/pretrain/{run}-{seed}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 1
+    threads: config["pretrain"]["engine"]["threads"]
     resources:
         mem_mb=megabytes(3000),
         disk_mb=1000,
@@ -72,14 +76,19 @@ rule train_towers:
             run=config["pretrain"]["runs"][wildcards.run],
         )(wildcards),
         recipe=recipe("pretrain.train"),
+        source="--shards" if IS_STREAM else "--inputs",
+        # what becomes of a film's id in the list of films: its files among `clips`, a line each
+        named=r"s|.*|" + r"\n".join(path.format(film="&") for path in TRAINED_ON_OF_FILM) + "|",
+        start=lambda wildcards, input: ["--start-from", *input.start] if input.start else [],
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.devices --gpus {resources.gpu} -- \
             python -m soundstage.pretrain.train \
-            --inputs @<(sed 's|.*|work/pretrain/inputs/&.npz|' {input.films:q}) \
+            {params.source} @<(sed {params.named:q} {input.films:q}) \
             --run {wildcards.run:q} \
             --seed {wildcards.seed:q} \
             --out {output:q} \
-            --settings {params.settings:q}
+            --settings {params.settings:q} \
+            {params.start:q}
         """

@@ -83,10 +83,22 @@ STUDIO_BENCHMARKS = [
     name for name, entry in config["evaluate"]["benchmarks"].items() if entry["folder"] == "studio"
 ]
 # The tracks of which some run uses the version without speech: the originals, if any run does.
-SPEECH_REMOVED = "speech_removed" in {run["views"] for run in config["pretrain"]["runs"].values()}
+SPEECH_REMOVED = "speech_removed" in {run.get("views") for run in config["pretrain"]["runs"].values()}
 NOSPEECH_OF = {film: [row["original_language"]] * SPEECH_REMOVED for film, row in FILM_OF.items()}
 NOSPEECH = [(film, language) for film, found in NOSPEECH_OF.items() for language in found]
 PARTS = range(config["shards"]["parts_per_film"])
+# What a training reads, and the run whose towers it begins with (no run, or one).
+IS_STREAM = config["pretrain"]["loader"]["stream"]
+TRAINED_ON_OF_FILM = (
+    [f"work/shards/{{film}}-{part}.tar" for part in PARTS]
+    if IS_STREAM
+    else ["work/pretrain/inputs/{film}.npz"]
+)
+TRAINED_ON = [path.format(film=film) for film in FILMS for path in TRAINED_ON_OF_FILM]
+STARTS = {
+    name: [run["start_from"]] if run.get("start_from") else []
+    for name, run in config["pretrain"]["runs"].items()
+}
 
 # Event parsing: without annotations there is none of it.
 LLP_SIZES = ("llp_train", "llp_val", "llp_test")

@@ -100,7 +100,7 @@ def to_video(frames, settings):
 
 def as_float(frames):
     """Return (batch, 3, frames, height, width) float32 in [0, 1] of uint8 (b, f, h, w, 3)."""
-    return torch.from_numpy(frames).permute(0, 4, 1, 2, 3).contiguous().float().div_(255)
+    return torch.as_tensor(frames).permute(0, 4, 1, 2, 3).contiguous().float().div_(255)
 
 
 def log_mel(audio, settings):

@@ -24,7 +24,10 @@ class Inputs:
 class Model:
     """The two towers."""
 
-    towers: str = "small"  # the family; "small" = convolutional towers for one CPU thread
+    # the family: "small" = convolutional towers for one CPU thread; "lssd_s", "lssd_b" = paper A's
+    towers: str = "small"
+    patch_overlap: bool = False  # lssd: patches of 7 x 7 every 4 values, 2 to 4 times as many
+    recompute: bool = False  # lssd: a third more time for a fraction of the memory in training
     audio_width: int = 32  # channels of the audio tower's first layer, doubled twice
     video_width: int = 32  # channels of the video tower's first layer, doubled twice
     tubelet_frames: int = 4  # consecutive pictures that the video tower's first layer joins

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from soundstage.errors import UserError
+from soundstage.model.lssd import lssd_towers
 
 
 def build(settings):
@@ -31,7 +32,12 @@ def small_towers(settings):
     return nn.ModuleDict({"audio": SmallAudio(settings), "video": SmallVideo(settings)})
 
 
-FAMILIES = {"small": small_towers}
+def paper_towers(settings):
+    """Return paper A's towers, in the size that the family's name ends with."""
+    return lssd_towers(settings.towers[-1].upper(), settings.patch_overlap, recompute=settings.recompute)
+
+
+FAMILIES = {"small": small_towers, "lssd_s": paper_towers, "lssd_b": paper_towers}
 
 
 class SmallAudio(nn.Module):

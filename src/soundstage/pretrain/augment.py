@@ -59,7 +59,11 @@ def video_view(pictures, settings, rng):
     crop, mirror, brightness, contrast, and now and then no colour, the same for all its frames.
     Values start in [0, 1] and may leave it a little.
     """
-    view = as_float(_cropped(pictures, settings, rng))
+    return coloured(as_float(cropped(pictures, settings, rng)), settings, rng)
+
+
+def coloured(view, settings, rng):
+    """Return pictures (batch, 3, frames, height, width) float32 coloured anew, in place, on any device."""
     batch = len(view)
     contrast = rng.uniform(1 - settings.contrast, 1 + settings.contrast, batch)
     offset = rng.uniform(-settings.brightness, settings.brightness, batch) + 0.5 - 0.5 * contrast
@@ -71,13 +75,16 @@ def video_view(pictures, settings, rng):
     for number in np.flatnonzero(grey):
         view[number] = view[number].mean(0, keepdim=True)
     shape = (batch, 1, 1, 1, 1)
-    view *= torch.from_numpy(contrast).float().reshape(shape)
-    view += torch.from_numpy(offset).float().reshape(shape)
+    view *= torch.from_numpy(contrast).float().reshape(shape).to(view.device)
+    view += torch.from_numpy(offset).float().reshape(shape).to(view.device)
     return view
 
 
-def _cropped(pictures, settings, rng):
-    """Return (batch, frames, crop_height, crop_width, 3) uint8, a random place and side each."""
+def cropped(pictures, settings, rng):
+    """Return (batch, frames, crop_height, crop_width, 3) uint8, a random place and side each.
+
+    pictures: (batch, frames, resize_height, resize_width, 3) uint8.
+    """
     inputs = settings.model.inputs
     batch, frames, height, width, _ = pictures.shape
     top = rng.integers(0, height - inputs.crop_height + 1, batch)

@@ -14,7 +14,8 @@ from soundstage.units import rng_of
 class Feed:
     """The training clips of one arm as batches of two views; batch n does not depend on n - 1."""
 
-    def __init__(self, clips, settings, seed):
+    def __init__(self, clips, settings, seed, group=None):
+        self.group = group
         dubbed = np.flatnonzero(clips.has_dub())
         self.views = settings.run.views
         if len(dubbed) < settings.minimum_dub_clips:
@@ -30,9 +31,10 @@ class Feed:
         self.batch = sampler.batch_size(*place, settings.batch_clips, settings.film_clips)
         if self.batch < settings.batch_clips:
             say(f"{len(clips)} training clips: batches of {self.batch}, not {settings.batch_clips}")
-        self.order = sampler.schedule(
-            *place, settings.steps, self.batch, settings.film_clips, settings.film_group, seed
-        )
+        if group is not None:
+            self.batch -= self.batch % group.processes
+        batches = settings.steps * settings.engine.accumulate_batches
+        self.order = sampler.schedule(*place, batches, self.batch, settings.film_clips, settings.film_group, seed)
         self.clips, self.settings, self.seed = clips, settings, seed
         present = clips.speech >= 0
         balanced = self.views == "dubs" and settings.balance_languages
@@ -66,11 +68,21 @@ class Feed:
             heard, seen = (rng_of(self.seed, kind, name, step) for kind in ("audio", "video"))
             views[f"audio_{name}"] = audio_view(self.clips.sounds[rows], self.settings, heard)
             views[f"video_{name}"] = video_view(pictures, self.settings, seen)
-        return views
+        if self.group is None:
+            return views
+        return {name: view.to(self.group.device) for name, view in self.group.mine(views).items()}
+
+    def state(self):
+        """Return None: batch n depends on nothing but seed and n."""
+
+    def restore(self, state):
+        """Do nothing: see `state`."""
 
     def plain_batches(self, count):
         """Yield (log-mel, video) of the first batches, original track, without augmentation."""
         for chosen in self.order[:count]:
             sounds = self.clips.sounds[self.clips.original[chosen]].astype(np.float32)
             pictures = to_video(self.clips.pictures[chosen], self.settings.model.inputs)
-            yield torch.from_numpy(sounds).unsqueeze(1), pictures
+            batch = {"audio": torch.from_numpy(sounds).unsqueeze(1), "video": pictures}
+            batch = batch if self.group is None else self.group.mine(batch)
+            yield batch["audio"], batch["video"]

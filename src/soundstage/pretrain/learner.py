@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from soundstage.model.towers import build
-from soundstage.pretrain.objective import objective
+from soundstage.model.whole_norm import processes, summed
+from soundstage.pretrain.objective import contrast, objective
 from soundstage.units import seed_of
 
 
@@ -24,6 +25,7 @@ class Learner(nn.Module):
         self.heads = nn.ModuleDict({name: _projection(tower.dim, settings) for name, tower in self.backbone.items()})
         self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
         self.highest_scale = 1 / settings.temperature_minimum
+        self.contrast = contrast
 
     def project(self, name, batch):
         """Return (n, projection_dim) of unit length of a batch for the tower "audio" or "video"."""
@@ -33,13 +35,18 @@ class Learner(nn.Module):
         """Return 1 / temperature, a scalar tensor, at most 1 / temperature_minimum."""
         return self.log_scale.exp().clamp(max=self.highest_scale)
 
-    def forward(self, views, lambda_video, lambda_audio):
-        """Return (loss, terms, embeddings) of {"audio_p", "audio_s", "video_p", "video_s"}."""
+    def forward(self, views, lambda_video, lambda_audio, embed=None):
+        """Return (loss, terms, embeddings) of {"audio_p", "audio_s", "video_p", "video_s"}.
+
+        embed(name, batch) -> (n, dim) stands in for the towers where they work piece by piece.
+        """
         embedded = {}
         for name in ("audio", "video"):
-            both = self.project(name, torch.cat([views[f"{name}_p"], views[f"{name}_s"]]))
+            batch = torch.cat([views[f"{name}_p"], views[f"{name}_s"]])
+            found = self.backbone[name](batch) if embed is None else embed(name, batch)
+            both = normalize(self.heads[name](found), dim=1)
             embedded[f"{name}_p"], embedded[f"{name}_s"] = both.chunk(2)
-        loss, terms = objective(embedded, self.scale(), lambda_video, lambda_audio)
+        loss, terms = objective(embedded, self.scale(), lambda_video, lambda_audio, self.contrast)
         return loss, terms, {name: vectors.detach() for name, vectors in embedded.items()}
 
 
@@ -52,22 +59,28 @@ def _projection(dim, settings):
     )
 
 
-def initial(settings, seed, batches):
+def initial(settings, seed, batches, prepared=None):
     """Return a `Learner` with the weights that all arms of a seed begin with.
+
+    prepared(learner): what is done to it before the running statistics are set, such as moving it.
 
     batches: (log-mel, video) pairs without augmentation; the batch norms' running statistics are
     set to their mean over these, so that untrained towers, too, see inputs on the right scale.
     """
     torch.manual_seed(seed_of(seed, "initial weights"))
     learner = Learner(settings)
+    device = torch.device("cpu")
+    if prepared is not None:
+        prepared(learner)
+        device = learner.log_scale.device
     norms = [m for m in learner.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     usual = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = None  # a plain mean over all batches
     with torch.no_grad():
         for log_mel, video in batches:
-            learner.project("audio", log_mel)
-            learner.project("video", video)
+            learner.project("audio", log_mel.to(device))
+            learner.project("video", video.to(device))
     for norm, momentum in zip(norms, usual, strict=True):
         norm.momentum = momentum
     return learner
@@ -76,9 +89,21 @@ def initial(settings, seed, batches):
 def variance(embedded):
     """Return the smallest over views of the total variance of unit embeddings, in [0, 1].
 
-    0 means that all clips of the batch have the same embedding.
+    0 means that all clips of the batch, on all processes, have the same embedding.
     """
-    return min(float(1 - vectors.mean(0).square().sum()) for vectors in embedded.values())
+    means = [summed(vectors.mean(0)) / processes() for vectors in embedded.values()]
+    return min(float(1 - mean.square().sum()) for mean in means)
+
+
+def similarities(embedded):
+    """Return (of pairs of the same clip, of different clips): sound of one view and picture of the other.
+
+    embedded: {"audio_p", "video_s", ...}: (batch, dim) of unit length, of this process's clips alone.
+    Returns two flat tensors, cosines in [-1, 1].
+    """
+    table = embedded["video_s"].float() @ embedded["audio_p"].float().T
+    same = torch.eye(len(table), dtype=torch.bool, device=table.device)
+    return table[same], table[~same]
 
 
 def parameter_groups(learner, weight_decay):

@@ -16,14 +16,15 @@ def contrast(x, y, scale):
     everywhere it is log(batch).
     """
     logits = scale * x @ y.T
-    target = torch.arange(len(x))
+    target = torch.arange(len(x), device=x.device)
     return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
 
 
-def objective(views, scale, lambda_video, lambda_audio):
+def objective(views, scale, lambda_video, lambda_audio, contrast=contrast):
     """Return (L, {term: its value without its weight}), in nats; a term of weight 0 is left out.
 
-    views: {"audio_p", "audio_s", "video_p", "video_s"}: (batch, dim) float of unit length.
+    views: {"audio_p", "audio_s", "video_p", "video_s"}: (batch, dim) float of unit length; contrast:
+    this module's l(x, y), or that of `soundstage.pretrain.whole_batch` for batches that are spread.
     """
     terms = {
         "video_s_audio_p": (1.0, "video_s", "audio_p"),

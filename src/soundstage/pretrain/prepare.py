@@ -65,7 +65,10 @@ def prepare(shards, inputs):
 
 def _samples(shards):
     """Yield the decoded samples of tars, in order; an empty tar yields none."""
-    yield from webdataset.WebDataset([str(path) for path in shards], shardshuffle=False, empty_check=False).decode()
+    every_process_reads_all = lambda urls: urls  # noqa: E731  (also where several train together)
+    yield from webdataset.WebDataset(
+        [str(path) for path in shards], shardshuffle=False, empty_check=False, nodesplitter=every_process_reads_all
+    ).decode()
 
 
 def _count(shards):
@@ -108,10 +111,11 @@ def decode_picture(sample, inputs):
     wanted = spread(count, inputs.frames).tolist()
     if "mp4" in sample:
         return resize_frames(decode_clip(sample["mp4"], wanted), inputs)
-    return resize_frames(np.stack([_decode_jpeg(sample[f"{n:03d}.jpg"]) for n in wanted]), inputs)
+    return resize_frames(np.stack([decode_jpeg(sample[f"{n:03d}.jpg"]) for n in wanted]), inputs)
 
 
-def _decode_jpeg(data):
+def decode_jpeg(data):
+    """Return (height, width, 3) uint8 of a JPEG in memory."""
     import cv2
 
     return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1]

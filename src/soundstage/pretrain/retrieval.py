@@ -44,12 +44,13 @@ def embed(learner, clips, sounds, inputs):
     training mode.
     """
     learner.eval()
+    device = learner.log_scale.device
     audio, video = [], []
     for start in range(0, len(clips), BATCH):
         part = slice(start, start + BATCH)
         heard = torch.from_numpy(clips.sounds[sounds[part]].astype(np.float32)).unsqueeze(1)
-        audio.append(learner.project("audio", heard))
-        video.append(learner.project("video", to_video(clips.pictures[part], inputs)))
+        audio.append(learner.project("audio", heard.to(device)).cpu())
+        video.append(learner.project("video", to_video(clips.pictures[part], inputs).to(device)).cpu())
     learner.train()
     return torch.cat(audio), torch.cat(video)
 

@@ -16,6 +16,7 @@ class Run:
     lambda_video: float = 0.0  # weight of the loss between the two video views
     lambda_audio: float = 0.0  # weight of the loss between the two audio views
     train: bool = True  # false: the initial weights are written as they are
+    start_from: str = ""  # run of the same seed whose trained towers this one begins with; "" = none
 
     def __post_init__(self):
         if self.views not in VIEWS:
@@ -23,6 +24,46 @@ class Run:
             raise UserError(what, "pretrain.runs.views")
         if self.lambda_video < 0 or self.lambda_audio < 0:
             raise UserError("expected weights of 0 or more", "pretrain.runs.lambda_*")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a step is computed. The step itself does not depend on it, but for rounding."""
+
+    device: str = "cpu"  # "cpu", "cuda", or "auto" = cuda where there is one; bfloat16 on cuda
+    threads: int = 1  # of a CPU; the last bits of the weights depend on it
+    compile: bool = False  # compile the towers; worth its minutes from hundreds of steps on
+    piece_clips: int = 0  # clips embedded at a time, for batches larger than memory; 0 = all at once
+    loss_strip_clips: int = 0  # clips compared with all others at a time; 0 = all, in one process
+    accumulate_batches: int = 1  # batches whose gradients make one step; negatives stay in a batch
+
+    def __post_init__(self):
+        if self.device not in ("cpu", "cuda", "auto"):
+            raise UserError(f"expected cpu, cuda or auto, found {self.device!r}", "pretrain.engine.device")
+        if self.threads < 1 or self.accumulate_batches < 1:
+            raise UserError("expected 1 or more", "pretrain.engine.threads, pretrain.engine.accumulate_batches")
+        if self.piece_clips < 0 or self.loss_strip_clips < 0:
+            raise UserError("expected 0 or more", "pretrain.engine.piece_clips, pretrain.engine.loss_strip_clips")
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How the shards are read, where a training reads them itself."""
+
+    stream: bool = False  # train from the shards themselves; false: from inputs prepared once
+    workers: int = 0  # decoding processes for each training process; 0 = it decodes by itself
+    open_shards: int = 8  # shards that a reader draws clips from at a time
+    broken_percent: float = 1.0  # clips that may be broken; more stop the training
+    short_side_min: int = 0  # pixels; 0 = the whole picture at model.inputs.resize_*, as prepared inputs
+    short_side_max: int = 0  # pixels; the shorter side is drawn from short_side_min to this
+    held_out_clips: int = 256  # most clips of the validation and test shards for the retrieval
+
+    def __post_init__(self):
+        if self.short_side_min > self.short_side_max:
+            found = f"{self.short_side_min} and {self.short_side_max}"
+            raise UserError(f"expected minimum <= maximum, found {found}", "pretrain.loader.short_side_*")
+        if self.workers < 0 or self.open_shards < 1:
+            raise UserError("expected 0 workers or more, 1 open shard or more", "pretrain.loader")
 
 
 @dataclass(frozen=True)
@@ -56,6 +97,8 @@ class Settings:
     log_steps: int = 10  # a line in metrics.jsonl every so many steps
     checkpoint_steps: int = 50  # a checkpoint every so many steps
     collapse_variance: float = 1e-3  # stop when the variance of unit embeddings is below this
+    engine: Engine = field(default_factory=Engine)
+    loader: Loader = field(default_factory=Loader)
     model: Model = field(default_factory=Model)
     run: Run = field(default_factory=Run)
 

@@ -3,15 +3,21 @@
     python -m soundstage.pretrain.train --inputs work/pretrain/inputs/*.npz --run dubs --seed 0 \\
         --out work/pretrain/dubs/0/model.pt --settings '{"run": {"views": "dubs"}}'
 
+With --shards work/shards/*.tar instead of --inputs the clips are decoded as they are needed. Under
+`torchrun --nproc-per-node 8 -m -- soundstage.pretrain.train ...` the processes share every batch
+(the two hyphens keep torchrun from taking --run for a flag of its own).
+
 Writes model.pt (the towers), and beside it metrics.jsonl (a line every log_steps, the last one with
 the held-out retrieval), retrieval.json, the TensorBoard folder tensorboard/, and while it runs
 checkpoint/. A killed training goes on from its checkpoint and ends with the same bits; on SIGTERM
-it saves one first. One thread, so that the weights do not depend on how many cores there are.
+it saves one first, on SIGUSR1 it saves one and goes on. By default one thread of a CPU, so that the
+weights do not depend on how many cores there are.
 """
 
+import contextlib
 import dataclasses
-import math
-import signal
+import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,183 +25,174 @@ import torch
 
 from soundstage.cli import add_settings, parser, run, say
 from soundstage.errors import UserError
-from soundstage.files import write_json
+from soundstage.files import sha256, write_json
+from soundstage.model.whole_norm import whole_batch_norms
 from soundstage.pretrain import checkpoint, learner
 from soundstage.pretrain.clips import content_id, load_clips
 from soundstage.pretrain.feed import Feed
+from soundstage.pretrain.group import join
+from soundstage.pretrain.loop import Loop
 from soundstage.pretrain.memory import keep_freed_memory
-from soundstage.pretrain.records import Records
+from soundstage.pretrain.prepare import prepare
+from soundstage.pretrain.records import Records, Silent
 from soundstage.pretrain.retrieval import evaluate
 from soundstage.pretrain.settings import Settings
+from soundstage.pretrain.stream import StreamFeed, by_film, survey
 from soundstage.recipe import recipe
-from soundstage.units import seed_of
 
 
 def main():
     """Read the command line and train one run."""
     arguments = parser(__doc__)
-    arguments.add_argument("--inputs", nargs="+", required=True, help=".npz files of prepare")
+    source = arguments.add_mutually_exclusive_group(required=True)
+    source.add_argument("--inputs", nargs="+", help=".npz files of prepare")
+    source.add_argument("--shards", nargs="+", help=".tar files of shards, read as they are")
     arguments.add_argument("--run", required=True, help="name of the run, for the records")
     arguments.add_argument("--seed", type=int, required=True, help="seed of every draw")
     arguments.add_argument("--out", required=True, help="model.pt to be written")
     arguments.add_argument("--fresh", action="store_true", help="forget a checkpoint and start from the first step")
+    arguments.add_argument("--start-from", metavar="MODEL_PT", help="begin with the towers of an earlier run")
     add_settings(arguments, Settings)
-    train(arguments.parse_args())
+    options = arguments.parse_args()
+    group = join(options.settings.engine.device)
+    try:
+        train(options, group)
+    finally:
+        group.leave()
 
 
-def train(options):
+def train(options, group):
     """Train, evaluate the retrieval and write everything; `options` are the command line's."""
-    one_thread()
     settings, seed = options.settings, options.seed
+    fix_threads(settings.engine.threads, group.device)
     folder = Path(options.out).parent
-    fingerprint = {
-        "settings": dataclasses.asdict(settings),
-        "run": options.run,
-        "seed": seed,
-        "code": recipe("pretrain.train"),
-        "inputs": {Path(path).name: content_id(path) for path in options.inputs},
-    }
-    if options.fresh:
+    mark = fingerprint(options, group)
+    if options.fresh and group.first:
         checkpoint.remove(folder / "checkpoint")
-    state = checkpoint.load(folder / "checkpoint", fingerprint)
-    corpus = load_clips(options.inputs, settings.model.inputs)
-    feed = Feed(corpus.rows(np.flatnonzero(corpus.split == "train")), settings, seed)
-    student = learner.initial(settings, seed, feed.plain_batches(settings.calibration_batches))
-    records = Records(folder, f"{options.run}, seed {seed}", state["history"] if state else [])
+    group.highest(0)  # wait for the removal
+    state = checkpoint.load(folder / "checkpoint", mark)
+    corpus, feed = source_of(options, group)
+    student = learner.initial(settings, seed, feed.plain_batches(settings.calibration_batches), placed(group))
+    if options.start_from:
+        take_over(student, options.start_from)
+    if settings.engine.compile:
+        for tower in student.backbone.values():
+            tower.compile(dynamic=False)
+    label = f"{options.run}, seed {seed}"
+    history = state["history"] if state else []
+    records = Records(folder, label, history) if group.first else Silent(label)
     if settings.run.train:
-        loop = Loop(student, feed, records, settings, seed)
-        loop.run(state, lambda found: checkpoint.save(folder / "checkpoint", fingerprint, found))
-    finish(student, corpus, records, options)
-    checkpoint.remove(folder / "checkpoint")
+        loop = Loop(student, feed, records, settings, seed, group)
+        loop.run(state, lambda found: checkpoint.save(folder / "checkpoint", mark, found))
+    if group.first:
+        with corpus() as clips:
+            finish(student, clips, records, options)
+        checkpoint.remove(folder / "checkpoint")
 
 
-def one_thread():
-    """Make the outcome independent of the number of cores; comes before other torch calls."""
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # a search for bugs, 5 % of a step
-    keep_freed_memory()
+def fingerprint(options, group):
+    """Return all that decides the outcome of a training, as a dict that JSON can hold."""
+    mark = {
+        "settings": dataclasses.asdict(options.settings),
+        "run": options.run,
+        "seed": options.seed,
+        "code": recipe("pretrain.train"),
+        "processes": group.processes,
+    }
+    if options.start_from:
+        mark["start_from"] = sha256(options.start_from)
+    if options.inputs:
+        return {**mark, "inputs": {Path(path).name: content_id(path) for path in options.inputs}}
+    return {**mark, "shards": {Path(path).name: shard_id(path) for path in options.shards}}
+
+
+def shard_id(path):
+    """Return what tells a tar from another: its size and a hash of its first mebibyte."""
+    try:
+        with open(path, "rb") as file:
+            start = hashlib.sha256(file.read(2**20)).hexdigest()
+    except OSError as error:
+        raise UserError(f"cannot read the shard ({error.strerror})", path) from None
+    return f"{Path(path).stat().st_size} {start}"
+
+
+def source_of(options, group):
+    """Return (context that gives the clips for the retrieval, feed of training batches)."""
+    settings, seed = options.settings, options.seed
+    if options.inputs:
+        corpus = load_clips(options.inputs, settings.model.inputs)
+        share = None if group.processes == 1 and group.device.type == "cpu" else group
+        train_clips = corpus.rows(np.flatnonzero(corpus.split == "train"))
+        return lambda: contextlib.nullcontext(corpus), Feed(train_clips, settings, seed, share)
+    shards = survey(options.shards, settings.run.views == "dubs" and settings.balance_languages)
+    feed = StreamFeed(shards, settings, seed, group.rank, group.processes, group.device)
+    return lambda: held_out_clips(shards, settings, Path(options.out).parent / "held_out"), feed
+
+
+@contextlib.contextmanager
+def held_out_clips(shards, settings, folder):
+    """Yield the `Clips` of validation and test shards, decoded into `folder`, or None without any."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        paths, count = [], 0
+        for film, parts in by_film(shards.held_out).items():
+            if count >= settings.loader.held_out_clips:
+                break
+            arrays = prepare(parts, settings.model.inputs)
+            paths.append(folder / f"{film}.npz")
+            np.savez(paths[-1], **arrays)
+            count += len(arrays["start_seconds"])
+        yield load_clips(paths, settings.model.inputs) if count else None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def take_over(student, path):
+    """Give `student` the towers of the model.pt of an earlier run; UserError when they do not fit."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)["model"]
+        weights = {name.removeprefix("backbone."): value for name, value in found.items()}
+        student.backbone.load_state_dict(weights)
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
+        fix = "give the model.pt of a run with the same settings of model"
+        raise UserError(f"cannot begin with these towers: {error}", path, fix) from None
+
+
+def placed(group):
+    """Return what is done to fresh towers: onto the device, batch norms over all processes."""
+    if group.processes == 1 and group.device.type == "cpu":
+        return None
+
+    def place(student):
+        if group.processes > 1:
+            whole_batch_norms(student)
+        student.to(group.device)
+
+    return place
+
+
+def fix_threads(threads, device):
+    """Make the outcome on a CPU independent of the number of cores; comes before other torch calls."""
+    torch.set_num_threads(threads)
+    if device.type == "cpu":
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # a search for bugs, 5 % of a step
+        keep_freed_memory()
 
 
 def finish(student, corpus, records, options):
     """Evaluate the retrieval on the held-out films and write model.pt and the records."""
     settings = options.settings
-    retrieval = evaluate(student, corpus, settings.run.views, settings.model.inputs)
+    retrieval = {}
+    if corpus is not None:
+        retrieval = evaluate(student, corpus, settings.run.views, settings.model.inputs)
     if not retrieval:
         say(f"{records.label}: no held-out windows, so no retrieval is measured")
     write_json(Path(options.out).with_name("retrieval.json"), retrieval)
     records.last({"step": settings.steps if settings.run.train else 0, "retrieval": retrieval})
-    weights = {f"backbone.{name}": value for name, value in student.backbone.state_dict().items()}
+    weights = {f"backbone.{name}": value.cpu() for name, value in student.backbone.state_dict().items()}
     about = {"settings": dataclasses.asdict(settings), "run": options.run, "seed": options.seed}
     checkpoint.save_bytes(options.out, {"model": weights, **about})
-
-
-class Loop:
-    """Steps of AdamW with warm-up, cosine and clipping, from a checkpoint or from the start."""
-
-    def __init__(self, student, feed, records, settings, seed):
-        self.student, self.feed, self.records = student, feed, records
-        self.settings, self.seed = settings, seed
-        groups = learner.parameter_groups(student, settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
-
-    def run(self, state, save):
-        """Train to the last step; save(state) writes a checkpoint."""
-        first = 0
-        if state is not None:
-            self.student.load_state_dict(state["student"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            first = state["step"]
-            say(f"{self.records.label}: goes on from the checkpoint after step {first}")
-        with StopSignal() as stop:
-            for step in range(first, self.settings.steps):
-                measured = self.step(step)
-                done = step + 1
-                self.records.step(done, self.settings, measured, self.feed.batch)
-                if stop.asked or done % self.settings.checkpoint_steps == 0:
-                    save(self.state(done))
-                if stop.asked:
-                    say(f"{self.records.label}: stopped by a signal, saved after step {done}")
-                    raise SystemExit(128 + stop.asked)
-
-    def step(self, step):
-        """Take one optimiser step; return what was measured on the way, floats by name."""
-        settings = self.settings
-        torch.manual_seed(seed_of(self.seed, "step", step))
-        rate = learning_rate(step, settings)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        weights = settings.run.lambda_video, settings.run.lambda_audio
-        loss, terms, embedded = self.student(self.feed.views_at(step), *weights)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), settings.clip_norm)
-        measured = {
-            "loss": loss.item(),
-            **{f"loss_{name}": value.item() for name, value in terms.items()},
-            "temperature": 1 / self.student.scale().item(),
-            "learning_rate": rate,
-            "gradient_norm": norm.item(),
-            "variance": learner.variance(embedded),
-        }
-        self.check(step, measured)
-        self.optimizer.step()
-        return measured
-
-    def check(self, step, measured):
-        """Raise a UserError when the training has failed."""
-        if not all(map(math.isfinite, measured.values())):
-            raise UserError(
-                f"step {step + 1}: {measured} is not finite",
-                self.records.label,
-                "lower pretrain.learning_rate or pretrain.clip_norm",
-            )
-        least = self.settings.collapse_variance
-        if step >= self.settings.warmup_steps and measured["variance"] < least:
-            raise UserError(
-                f"step {step + 1}: all embeddings have become the same (variance "
-                f"{measured['variance']:.2g}, expected {least} or more)",
-                self.records.label,
-                "lower pretrain.learning_rate, or raise pretrain.temperature or batch_clips",
-            )
-
-    def state(self, done):
-        """Return all that the rest of the training depends on, after `done` steps.
-
-        Order, languages and views of a step are drawn from (seed, step), so no more is needed.
-        """
-        return {
-            "step": done,
-            "student": self.student.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "history": self.records.history,
-        }
-
-
-def learning_rate(step, settings):
-    """Return the rate of a step: linear from 0 over the warm-up, then half a cosine down to 0."""
-    if step < settings.warmup_steps:
-        return settings.learning_rate * (step + 1) / settings.warmup_steps
-    share = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-    return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
-
-
-class StopSignal:
-    """Turns SIGTERM and SIGINT into a request that is looked at between two steps."""
-
-    def __init__(self):
-        self.asked = 0
-
-    def __enter__(self):
-        self.before = {s: signal.signal(s, self._ask) for s in (signal.SIGTERM, signal.SIGINT)}
-        return self
-
-    def _ask(self, number, _frame):
-        self.asked = number
-
-    def __exit__(self, *_):
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

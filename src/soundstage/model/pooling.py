@@ -1,0 +1,71 @@
+"""Pooling of tokens on their grid: depthwise convolutions and maxima, by frames, channels last.
+
+Tokens lie in memory as (batch, time, height, width, channels). A depthwise convolution over space
+and time is done as one two-dimensional one per moment of the kernel, whose results are shifted in
+time and added. Nothing is transposed, and the fast depthwise kernels that exist for pictures with
+channels last do the work; three-dimensional ones are several times slower on a CPU.
+"""
+
+import torch
+from torch.nn import functional
+
+
+def frames_of(tokens, grid):
+    """Return (batch * time, channels, height, width), a view with channels last.
+
+    tokens: (batch, time * height * width, channels), contiguous; grid: (time, height, width).
+    """
+    time, height, width = grid
+    return tokens.reshape(-1, height, width, tokens.shape[-1]).permute(0, 3, 1, 2)
+
+
+def tokens_of(frames, time):
+    """Return (tokens, grid), the inverse of `frames_of`, for frames of `time` moments a sample."""
+    _, channels, height, width = frames.shape
+    tokens = frames.permute(0, 2, 3, 1).reshape(-1, time * height * width, channels)
+    return tokens, (time, height, width)
+
+
+def depthwise(tokens, grid, weight, stride):
+    """Return (pooled tokens, their grid) under a depthwise convolution with half-kernel padding.
+
+    tokens: (batch, time * height * width, heads * channels); weight: (channels, 1, kt, kh, kw), odd
+    sizes, the same for every head; stride: (height, width), that of time being 1.
+    """
+    time = grid[0]
+    channels = tokens.shape[-1]
+    weight = weight.repeat(channels // len(weight), 1, 1, 1, 1)
+    frames = frames_of(tokens, grid)
+    moments = weight.shape[2]
+    padding = weight.shape[3] // 2, weight.shape[4] // 2
+    total = None
+    for moment in sorted(range(moments), key=lambda n: abs(n - moments // 2)):  # the middle first
+        shift = moment - moments // 2
+        if abs(shift) >= time:
+            continue
+        part = functional.conv2d(frames, weight[:, :, moment], None, stride, padding, 1, channels)
+        part = part.unflatten(0, (-1, time))
+        total = part if total is None else _added(total, part, shift, time)
+    return tokens_of(total.flatten(0, 1), time)
+
+
+def _added(total, part, shift, time):
+    """Add part[t + shift] to total[t] where that moment exists."""
+    if shift > 0:
+        total[:, : time - shift] += part[:, shift:]
+    else:
+        total[:, -shift:] += part[:, : time + shift]
+    return total
+
+
+def strongest(tokens, grid, stride):
+    """Return (pooled tokens, their grid) under maxima over (stride + 1) squares; stride 1: as they are.
+
+    tokens: (batch, time * height * width, channels); stride: (height, width).
+    """
+    if stride == (1, 1):
+        return tokens, grid
+    kernel = tuple(s + 1 if s > 1 else 1 for s in stride)
+    padding = tuple(k // 2 for k in kernel)
+    pooled = functional.max_pool2d(frames_of(tokens, grid), kernel, stride, padding)
+    return tokens_of(pooled.contiguous(memory_format=torch.channels_last), grid[0])

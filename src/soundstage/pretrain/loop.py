@@ -1,0 +1,195 @@
+"""The steps of a training: AdamW, warm-up, cosine, clipping; alone or as one of many processes."""
+
+import contextlib
+import functools
+import math
+import signal
+import time
+
+import torch
+
+from soundstage.cli import say
+from soundstage.errors import UserError
+from soundstage.pretrain import cached, learner, objective, whole_batch
+from soundstage.pretrain.gradients import add_up
+from soundstage.units import seed_of
+
+
+class Loop:
+    """Steps of AdamW with warm-up, cosine and clipping, from a checkpoint or from the start."""
+
+    def __init__(self, student, feed, records, settings, seed, group):
+        self.student, self.feed, self.records = student, feed, records
+        self.settings, self.seed, self.group = settings, seed, group
+        groups = learner.parameter_groups(student, settings.weight_decay)
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        student.contrast = contrast_of(settings.engine, group)
+        if settings.engine.piece_clips:
+            for name, tower in student.backbone.items():
+                cached.check(tower, name)
+
+    def run(self, state, save):
+        """Train to the last step; save(state) writes a checkpoint."""
+        first = 0
+        if state is not None:
+            self.student.load_state_dict(state["student"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.feed.restore(state["feeds"][self.group.rank])
+            first = state["step"]
+            self.say(f"goes on from the checkpoint after step {first}")
+        with StopSignal() as stop:
+            for step in range(first, self.settings.steps):
+                begun = time.monotonic()
+                measured, seen, waited = self.step(step)
+                done = step + 1
+                speed = {"seconds": time.monotonic() - begun, "waited_seconds": waited}
+                self.records.step(done, self.settings, measured, self.clips_of_a_step(), seen, speed)
+                ending, asked = self.group.highest(stop.asked), self.group.highest(int(stop.save))
+                stop.save = False
+                if ending or asked or done % self.settings.checkpoint_steps == 0:
+                    state = self.state(done)
+                    if self.group.first:
+                        save(state)
+                if ending:
+                    self.say(f"stopped by a signal, saved after step {done}")
+                    raise SystemExit(128 + ending)
+
+    def say(self, text):
+        """Say something once for all processes."""
+        if self.group.first:
+            say(f"{self.records.label}: {text}")
+
+    def clips_of_a_step(self):
+        """Return how many clips, of all processes, one step sees."""
+        return self.feed.batch * self.settings.engine.accumulate_batches
+
+    def step(self, step):
+        """Take one optimiser step; return (floats by name, tensors by name, seconds without data)."""
+        settings = self.settings
+        rank = (self.group.rank,) if self.group.rank else ()
+        torch.manual_seed(seed_of(self.seed, "step", step, *rank))
+        rate = learning_rate(step, settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        loss, terms, embedded, waited = self.gradients(step)
+        add_up(self.student)
+        norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), settings.clip_norm)
+        same, other = learner.similarities(embedded)
+        measured = {
+            "loss": loss,
+            **{f"loss_{name}": value for name, value in terms.items()},
+            "temperature": 1 / self.student.scale().item(),
+            "learning_rate": rate,
+            "gradient_norm": norm.item(),
+            "variance": learner.variance(embedded),
+        }
+        self.check(step, measured)
+        self.optimizer.step()
+        return measured, {"similarity_same_clip": same, "similarity_other_clip": other}, waited
+
+    def gradients(self, step):
+        """Add up the gradients of the batches of a step; return (loss, terms, embeddings, seconds)."""
+        count = self.settings.engine.accumulate_batches
+        loss, terms, embedded, waited = 0.0, {}, None, 0.0
+        for number in range(count * step, count * (step + 1)):
+            begun = time.monotonic()
+            views = self.feed.views_at(number)
+            waited += time.monotonic() - begun
+            part, found, embedded = self.one_batch(views, count)
+            loss += part / count
+            terms = {name: terms.get(name, 0.0) + value.item() / count for name, value in found.items()}
+        return loss, terms, embedded, waited
+
+    def one_batch(self, views, count):
+        """Send the gradient of one batch's loss over `count` into the weights."""
+        settings, pieces = self.settings, []
+
+        def embed(name, batch):
+            pieces.append(cached.Pieces(self.student.backbone[name], batch, settings.engine.piece_clips, self.autocast))
+            return pieces[-1].embedded
+
+        weights = settings.run.lambda_video, settings.run.lambda_audio
+        with self.autocast():
+            loss, terms, embedded = self.student(views, *weights, embed if settings.engine.piece_clips else None)
+        (loss if count == 1 else loss / count).backward()
+        for piece in pieces:
+            piece.backward()
+        return loss.item(), terms, embedded
+
+    def autocast(self):
+        """Return the context in which towers and heads compute: bfloat16 on cuda."""
+        if self.group.device.type == "cuda":
+            return torch.autocast("cuda", torch.bfloat16)
+        return contextlib.nullcontext()
+
+    def check(self, step, measured):
+        """Raise a UserError when the training has failed."""
+        if not all(map(math.isfinite, measured.values())):
+            raise UserError(
+                f"step {step + 1}: {measured} is not finite",
+                self.records.label,
+                "lower pretrain.learning_rate or pretrain.clip_norm",
+            )
+        least = self.settings.collapse_variance
+        if step >= self.settings.warmup_steps and measured["variance"] < least:
+            raise UserError(
+                f"step {step + 1}: all embeddings have become the same (variance "
+                f"{measured['variance']:.2g}, expected {least} or more)",
+                self.records.label,
+                "lower pretrain.learning_rate, or raise pretrain.temperature or batch_clips",
+            )
+
+    def state(self, done):
+        """Return all that the rest of the training depends on, after `done` steps.
+
+        Every draw of a step is named by (seed, step), so that no generator's state is needed; of what
+        feeds the training only the position and what it found broken.
+        """
+        return {
+            "step": done,
+            "student": self.student.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": self.records.history,
+            "feeds": self.group.all_of(self.feed.state()),
+        }
+
+
+def contrast_of(engine, group):
+    """Return l(x, y): in one piece where one process on a CPU holds all, otherwise in strips."""
+    if group.processes == 1 and engine.loss_strip_clips == 0 and group.device.type == "cpu":
+        return objective.contrast
+    return functools.partial(whole_batch.contrast, strip=engine.loss_strip_clips or whole_batch.STRIP)
+
+
+def learning_rate(step, settings):
+    """Return the rate of a step: linear from 0 over the warm-up, then half a cosine down to 0."""
+    if step < settings.warmup_steps:
+        return settings.learning_rate * (step + 1) / settings.warmup_steps
+    share = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+    return settings.learning_rate * (1 + math.cos(math.pi * share)) / 2
+
+
+class StopSignal:
+    """Turns signals into requests that are looked at between two steps.
+
+    SIGTERM and SIGINT: save and stop; SIGUSR1: save and go on.
+    """
+
+    def __init__(self):
+        self.asked, self.save = 0, False
+
+    def __enter__(self):
+        handlers = {signal.SIGTERM: self._stop, signal.SIGINT: self._stop, signal.SIGUSR1: self._save}
+        self.before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        return self
+
+    def _stop(self, number, _frame):
+        self.asked = number
+
+    def _save(self, _number, _frame):
+        self.save = True
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,352 @@
+"""Shards read as they are: who reads what, in which order, what is left out, and where it goes on."""
+
+import collections
+import dataclasses
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from soundstage.config import check
+from soundstage.errors import UserError
+from soundstage.media import encode_clip, flac_bytes
+from soundstage.model.lssd import load_official
+from soundstage.model.lssd_inputs import PAPER
+from soundstage.model.settings import Inputs, Model
+from soundstage.pretrain import checkpoint, loop, train
+from soundstage.pretrain.compose import Composer, dealt
+from soundstage.pretrain.settings import Engine, Loader, Run, Settings
+from soundstage.pretrain.stream import Reader, StreamFeed, survey
+from soundstage.pretrain.tars import listing, split_name
+from soundstage.settings import dumps, load
+
+ROOT = Path(__file__).resolve().parent.parent
+SHAPE = {"mels": 16, "mel_frames": 16, "frames": 4, "resize_height": 18, "resize_width": 32}
+TINY = Model(audio_width=4, video_width=4, tubelet_frames=2, inputs=Inputs(**SHAPE, crop_height=16, crop_width=16))
+QUICK = Settings(
+    model=TINY,
+    steps=4,
+    batch_clips=4,
+    film_clips=2,
+    hidden_dim=8,
+    projection_dim=8,
+    warmup_steps=1,
+    checkpoint_steps=2,
+    log_steps=1,
+    calibration_batches=1,
+    loader=Loader(stream=True, open_shards=4),
+    run=Run(views="dubs"),
+)
+FILMS, CLIPS = 9, 6
+
+
+def about(film, clip, split="train", languages=("de", "en", "fr")):
+    names = list(languages) if clip % 3 else ["en"]
+    place = {"start_seconds": 1.5 * clip, "end_seconds": 1.5 * clip + 3}
+    return {"film": film, "clip": clip, "split": split, "original_language": "en", "languages": names, **place}
+
+
+@pytest.fixture(scope="module")
+def media():
+    """Members that all samples share; pictures become lighter from frame to frame."""
+    frames = [np.full((36, 64, 3), 2 * n, np.uint8) for n in range(75)]
+    rng = np.random.default_rng(0)
+    sounds = {name: rng.uniform(-0.3, 0.3, 144000) * level for name, level in (("de", 1), ("en", 0.1), ("fr", 0.01))}
+    members = {f"{name}.flac": flac_bytes(sound)[0] for name, sound in sounds.items()}
+    return {**members, "en.nospeech.flac": members["en.flac"], "mp4": encode_clip(frames)}
+
+
+def write(path, media, film, clips=CLIPS, split="train", spoil=()):
+    with tarfile.open(path, "w") as tar:
+        for clip in range(clips):
+            description = about(film, clip, split)
+            wanted = {"mp4", "en.nospeech.flac", *(f"{name}.flac" for name in description["languages"])}
+            members = {name: media[name] for name in sorted(wanted)}
+            if clip in spoil:
+                members["mp4"] = b"not a film"
+            for name, data in {**members, "json": json.dumps(description).encode()}.items():
+                header = tarfile.TarInfo(f"{film}-{clip:06d}.{name}")
+                header.size = len(data)
+                tar.addfile(header, io.BytesIO(data))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def shards(media, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shards")
+    paths = [write(folder / f"film-{n}-0.tar", media, f"film-{n}") for n in range(FILMS)]
+    return [*paths, write(folder / "late-0.tar", media, "late", split="valid")]
+
+
+def composer(paths, batch=1, film_clips=99, **more):
+    return Composer(paths, batch, film_clips, more.pop("open_shards", 4), seed=0, **more)
+
+
+def one_epoch(composer):
+    keys = []
+    while composer.epoch == 0:
+        keys += composer.next_batch()
+    return keys[:-1]  # the last one is of the next epoch
+
+
+def test_an_epoch_has_every_clip_once_however_many_read_it(shards):
+    everything = {f"film-{film}-{clip:06d}" for film in range(FILMS) for clip in range(CLIPS)}
+    for readers in (1, 2, 4):
+        keys = sum((one_epoch(composer(shards[:9], reader=n, readers=readers)) for n in range(readers)), [])
+        assert len(keys) == len(everything) and set(keys) == everything
+
+
+def test_epochs_deal_the_shards_anew(shards):
+    first, second = ([dealt(shards, 0, epoch, n, 3) for n in range(3)] for epoch in (0, 1))
+    assert sorted(sum(first, [])) == sorted(sum(second, [])) == sorted(shards)
+    assert first != second and first == [dealt(shards, 0, 0, n, 3) for n in range(3)]
+
+
+def test_all_processes_get_the_same_number_of_equally_large_shares(shards):
+    known = survey(shards, balance=False)  # nine shards for two processes
+    settings = dataclasses.replace(QUICK, run=Run())
+    for rank in (0, 1):
+        feed = StreamFeed(known, settings, 0, rank, 2)
+        assert {len(feed.next_share()["sound_p"]) for _ in range(30)} == {2}
+
+
+def test_too_few_shards_are_refused_before_the_training(shards):
+    known = survey(shards[:3], balance=True)
+    crowded = dataclasses.replace(QUICK, loader=Loader(workers=2))
+    with pytest.raises(UserError, match="3 training shards are too few for 2 processes with 2 workers"):
+        StreamFeed(known, crowded, 0, 0, 2)
+    with pytest.raises(UserError, match="cannot be shared by 3 processes"):
+        StreamFeed(known, QUICK, 0, 0, 3)
+    with pytest.raises(UserError, match="none of 1 shards is of the split train"):
+        survey(shards[9:], balance=True)
+
+
+def test_members_with_dots_stay_with_their_sample(shards):
+    assert split_name("a.b/film-1-000002.en.nospeech.flac") == ("a.b/film-1-000002", "en.nospeech.flac")
+    samples, reason = listing(shards[0])
+    assert reason is None and [sample.key for sample in samples] == [f"film-0-{n:06d}" for n in range(CLIPS)]
+    assert set(samples[1].members) == {"mp4", "json", "de.flac", "en.flac", "fr.flac", "en.nospeech.flac"}
+    assert samples[1].about()["clip"] == 1 and samples[1].read("mp4")[4:8] == b"ftyp"
+
+
+def test_batches_mix_films_and_keep_overlapping_windows_apart(shards):
+    reader, films = composer(shards[:9], batch=8, film_clips=2, open_shards=6), []
+    for _ in range(40):
+        keys = reader.next_batch()
+        found = collections.Counter(key.rsplit("-", 1)[0] for key in keys)
+        assert max(found.values()) <= 2
+        clips = collections.defaultdict(list)
+        for key in keys:
+            clips[key.rsplit("-", 1)[0]].append(int(key.rsplit("-", 1)[1]))
+        assert all(abs(a - b) >= 2 for group in clips.values() for a in group for b in group if a != b)
+        films.append(len(found))
+    assert films[0] >= 4 and np.mean(films) > 4
+
+
+def test_clips_that_had_to_wait_come_soon_and_none_is_lost(shards):
+    reader = composer(shards[:9], batch=6, film_clips=1, open_shards=9)
+    seen = collections.Counter(key for _ in range(90) for key in reader.next_batch())
+    assert len(seen) == FILMS * CLIPS and max(seen.values()) <= 2 * min(seen.values()) + 2
+
+
+def test_a_batch_that_can_never_be_filled_is_refused(shards):
+    with pytest.raises(UserError, match="only 2 clips that may meet in a batch of 3"):
+        composer(shards[:2], batch=3, film_clips=1).next_batch()
+
+
+def test_a_share_is_made_of_batched_arrays(shards):
+    share = StreamFeed(survey(shards, True), QUICK, 0).next_share()
+    assert share["sound_p"].shape == share["sound_s"].shape == (4, 16, 16)
+    assert share["picture_p"].shape == (4, 4, 16, 16, 3) and share["picture_p"].dtype == torch.uint8
+    grey = share["picture_p"].float().mean((2, 3, 4))
+    assert (grey - torch.tensor([0.0, 48, 98, 148])).abs().max() < 8  # frames 0, 24, 49, 74 of 75
+
+
+def test_languages_follow_the_seed_and_the_arm(shards, media):
+    known = survey(shards, balance=True)
+    assert known.languages == ("de", "en", "fr") and len(known.train) == 9 and len(known.held_out) == 1
+    reader = Reader(QUICK, "dubs", known.languages, known.weights, 5)
+    samples = [sample for path in known.train for sample in listing(path)[0]]
+    dubbed = [sample for sample in samples if reader.wanted(sample.about(), sample)]
+    assert len(dubbed) == FILMS * 4
+    use = collections.Counter()
+    for sample in dubbed[:12]:
+        item, again, later = (reader.take(sample, sample.about(), epoch) for epoch in (0, 0, 1))
+        assert all(np.array_equal(item[name], again[name]) for name in item)
+        assert abs(item["sound_p"].mean() - item["sound_s"].mean()) > 5  # 20 dB from language to language
+        use.update(round(float(found[f"sound_{view}"].mean()) / 20) for found in (item, later) for view in "ps")
+    assert len(use) == 3
+    plain = Reader(dataclasses.replace(QUICK, run=Run()), "original", known.languages, known.weights, 5)
+    item = plain.take(samples[0], samples[0].about(), 0)
+    assert np.array_equal(item["sound_p"], item["sound_s"])
+
+
+def test_pictures_are_cut_as_the_paper_does_where_asked(shards):
+    known = survey(shards, True)
+    settings = dataclasses.replace(QUICK, loader=Loader(short_side_min=18, short_side_max=30))
+    share = StreamFeed(known, settings, 0).next_share()
+    assert share["picture_p"].shape == (4, 4, 16, 16, 3)
+
+
+def spoiled(media, folder, spoil):
+    return [write(folder / f"film-{n}-0.tar", media, f"film-{n}", 12, spoil=spoil if n < 2 else ()) for n in range(6)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_feed_goes_on_exactly_where_it_was(media, tmp_path, workers):
+    known = survey(spoiled(media, tmp_path, (4, 5)), True)
+    settings = dataclasses.replace(QUICK, loader=Loader(workers=workers, open_shards=2, broken_percent=50.0))
+    feed = StreamFeed(known, settings, 3)
+    for number in range(7):
+        feed.views_at(number)
+    state = json.loads(json.dumps(feed.state()))
+    expected = [feed.views_at(number) for number in range(7, 11)]
+    other = StreamFeed(known, settings, 3)
+    other.restore(state)
+    for number, views in zip(range(7, 11), expected, strict=True):
+        found = other.views_at(number)
+        assert all(torch.equal(views[name], found[name]) for name in views)
+    assert other.state() == feed.state() and feed.broken
+    with pytest.raises(ValueError, match="expected batch 11"):
+        feed.views_at(3)
+
+
+def test_broken_clips_are_counted_and_too_many_stop_the_training(media, tmp_path, capfd):
+    known = survey(spoiled(media, tmp_path, (1, 4)), True)
+    lenient = dataclasses.replace(QUICK, loader=Loader(broken_percent=20.0))
+    feed = StreamFeed(known, lenient, 0)
+    for _ in range(20):
+        feed.next_share()
+    assert set(feed.broken) == {f"film-{film}-{clip:06d}" for film in (0, 1) for clip in (1, 4)}
+    assert "cannot decode the picture" in feed.broken["film-0-000001"]
+    assert capfd.readouterr().err.count("left out: film-0-000001") == 1
+    strict = dataclasses.replace(QUICK, loader=Loader(broken_percent=0.5))
+    feed = StreamFeed(known, strict, 0)
+    with pytest.raises(UserError, match="clips are broken, more than 0.5 %: film-"):
+        for _ in range(60):
+            feed.next_share()
+
+
+def test_a_truncated_shard_gives_what_is_whole_and_is_named(shards, tmp_path):
+    whole = tmp_path / "film-0-0.tar"
+    with open(shards[0], "rb") as file:
+        data = file.read()
+    whole.write_bytes(data[: int(len(data) * 0.55)])
+    samples, reason = listing(whole)
+    assert 1 < len(samples) < CLIPS and "unexpected end" in reason
+    reader = composer([str(whole), *shards[1:9]])
+    keys, reports = [], []
+    while reader.epoch == 0:
+        keys += reader.next_batch(lambda sample, about, epoch: sample.read("json") and sample.key)
+        reports += reader.report
+        reader.report = []
+    assert (str(whole), f"the shard ends early: {reason}") in reports
+    assert len(set(keys)) >= (FILMS - 1) * CLIPS + 1
+
+
+def command(shards, out, settings=QUICK, more=()):
+    base = ["--shards", *shards, "--run", "dubs", "--seed", "0", "--out", str(out)]
+    return [*base, "--settings", dumps(settings), *more]
+
+
+def run_train(monkeypatch, *arguments, **options):
+    monkeypatch.setattr(sys, "argv", ["train", *command(*arguments, **options)])
+    train.main()
+
+
+def test_a_training_from_shards_stops_and_goes_on_to_the_same_weights(shards, tmp_path, monkeypatch):
+    settings = dataclasses.replace(QUICK, engine=Engine(accumulate_batches=2))
+    run_train(monkeypatch, shards, tmp_path / "whole/model.pt", settings)
+    save = checkpoint.save
+
+    def save_and_die(*arguments):
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(checkpoint, "save", save_and_die)
+        run_train(patch, shards, tmp_path / "parts/model.pt", settings)
+    run_train(monkeypatch, shards, tmp_path / "parts/model.pt", settings)
+    for name in ("model.pt", "metrics.jsonl", "retrieval.json"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "parts" / name).read_bytes(), name
+    lines = [json.loads(line) for line in (tmp_path / "whole/metrics.jsonl").read_text().splitlines()]
+    assert {"similarity_same_clip", "similarity_other_clip", "loss_video_s_audio_p"} <= set(lines[0])
+    assert lines[-1]["retrieval"]["valid"]["original"]["clips"] == 3
+    assert not (tmp_path / "whole/held_out").exists()
+
+
+def test_a_run_begins_with_the_towers_of_an_earlier_one(shards, tmp_path, monkeypatch):
+    run_train(monkeypatch, shards, tmp_path / "one/model.pt")
+    still = dataclasses.replace(QUICK, run=Run(train=False))
+    more = ["--start-from", str(tmp_path / "one/model.pt")]
+    run_train(monkeypatch, shards, tmp_path / "two/model.pt", still, more=more)
+    one, two = (torch.load(tmp_path / name / "model.pt", weights_only=True)["model"] for name in ("one", "two"))
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    wide = dataclasses.replace(QUICK, model=dataclasses.replace(TINY, audio_width=8))
+    with pytest.raises(UserError, match="cannot begin with these towers"):
+        run_train(monkeypatch, shards, tmp_path / "wide/model.pt", wide, more=more)
+
+
+def test_other_shards_do_not_go_on_from_a_checkpoint(shards, tmp_path, monkeypatch):
+    checkpoint.save(tmp_path / "checkpoint", {"shards": {"film-0-0.tar": "12 ab"}}, {"step": 2})
+    with pytest.raises(UserError, match="shards.film-0-0.tar was '12 ab', now"):
+        run_train(monkeypatch, shards, tmp_path / "model.pt")
+
+
+def test_a_user_signal_saves_and_goes_on():
+    with loop.StopSignal() as stop:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert stop.save and not stop.asked
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.asked == signal.SIGTERM
+
+
+def test_the_overlay_of_paper_sized_towers_asks_for_the_papers_inputs(shards, tmp_path, monkeypatch):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for name in ("tiny", "lssd"):
+        update(config, yaml.safe_load((ROOT / f"tests/{name}.yaml").read_text()))
+    check(config, yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text()))
+    section = {key: value for key, value in config["pretrain"].items() if key not in ("runs", "seeds")}
+    section["loader"]["held_out_clips"] = 0
+    run = {**config["pretrain"]["runs"]["paper_size"], "train": False}
+    settings = load(Settings, {**section, "model": config["model"], "run": run})
+    assert dataclasses.replace(settings.model.inputs, resize_width=PAPER.resize_width) == PAPER
+    run_train(monkeypatch, shards, tmp_path / "model.pt", settings)
+    net = load_official(tmp_path / "model.pt")  # the same names as the released weights
+    assert net["video"].dim == net["audio"].dim == 768
+    assert json.loads((tmp_path / "retrieval.json").read_text()) == {}
+
+
+def update(config, overlay):
+    """Put an overlay's values into a configuration, as Snakemake does."""
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            update(config[key], value)
+        elif value is None:
+            config.pop(key)
+        else:
+            config[key] = value
+
+
+def test_two_processes_train_from_shards_together(shards, tmp_path):
+    settings = dataclasses.replace(QUICK, steps=2, engine=Engine(loss_strip_clips=3))
+    program = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    module = ["-m", "--", "soundstage.pretrain.train", *command(shards, tmp_path / "model.pt", settings)]
+    done = subprocess.run(
+        [*program, *module], capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("step 2 of 2") == 1
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 2] and 0 < lines[0]["loss"] < 10
+    weights = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
+    assert all(value.isfinite().all() for value in weights.values())
