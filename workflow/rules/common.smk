@@ -83,7 +83,9 @@ STUDIO_BENCHMARKS = [
     name for name, entry in config["evaluate"]["benchmarks"].items() if entry["folder"] == "studio"
 ]
 # The tracks of which some run uses the version without speech: the originals, if any run does.
-SPEECH_REMOVED = "speech_removed" in {run.get("views") for run in config["pretrain"]["runs"].values()}
+SPEECH_REMOVED = "speech_removed" in {
+    run.get("views") for run in config["pretrain"]["runs"].values()
+}
 NOSPEECH_OF = {film: [row["original_language"]] * SPEECH_REMOVED for film, row in FILM_OF.items()}
 NOSPEECH = [(film, language) for film, found in NOSPEECH_OF.items() for language in found]
 PARTS = range(config["shards"]["parts_per_film"])
