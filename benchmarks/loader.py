@@ -135,7 +135,7 @@ def main():
     arguments.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     options = arguments.parse_args()
     torch.set_num_threads(1)
-    machine("cpu")
+    machine("cpu", "Times are of the clock.")
     views = Loader(short_side_min=SHORT_SIDES[0], short_side_max=SHORT_SIDES[1])
     settings = Settings(batch_clips=BATCH, film_clips=4, run=Run(views="dubs"), loader=views, model=Model(inputs=PAPER))
     with tempfile.TemporaryDirectory() as folder:
@@ -144,16 +144,20 @@ def main():
         reader = Reader(settings, "dubs", shards.languages, shards.weights, 0)
         cores = len(os.sched_getaffinity(0))
         print(f"{options.clips} clips, {size / 1e6:.0f} MB, {options.shards} shards, {cores} core(s) allowed\n")
-        ceiling = rate(lambda: decode(reader, tars, options.timed), options.timed)
-        rows = [("raw tars, bytes only", f"{rate(lambda: read_bytes(tars), options.clips):.0f}", "")]
-        rows.append(("decoder alone, one process", f"{ceiling:.1f}", "100 %"))
-        for workers in options.workers:
-            for name, found in (
-                ("shard reader", stream_rate(shards, settings, workers, options.timed)),
-                ("plain files", plain_rate(folders, reader, workers, options.timed)),
-            ):
-                rows.append((f"{name}, {workers} workers", f"{found:.1f}", f"{100 * found / ceiling:.0f} %"))
-        table(["route", "clips/s", "of the decoder alone"], rows)
+        table(["route", "clips/s", "of the decoder alone"], routes(options, settings, shards, reader, tars, folders))
+
+
+def routes(options, settings, shards, reader, tars, folders):
+    """Yield (route, clips a second, share of the decoder alone)."""
+    yield "raw tars, bytes only", f"{rate(lambda: read_bytes(tars), options.clips):.0f}", ""
+    ceiling = rate(lambda: decode(reader, tars, options.timed), options.timed)
+    yield "decoder alone, one process", f"{ceiling:.1f}", "100 %"
+    for workers in options.workers:
+        for name, found in (
+            ("shard reader", stream_rate(shards, settings, workers, options.timed)),
+            ("plain files", plain_rate(folders, reader, workers, options.timed)),
+        ):
+            yield f"{name}, {workers} workers", f"{found:.1f}", f"{100 * found / ceiling:.0f} %"
 
 
 if __name__ == "__main__":

@@ -50,8 +50,8 @@ def table(head, rows):
     print()
 
 
-def machine(device):
-    """Print where this was measured, and that no GPU was, where there is none."""
+def machine(device, clock="CPU times are of the processor, not of the clock; the best of the repeats."):
+    """Print where and by which clock this was measured, and that no GPU was, where there is none."""
     names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     name = names[0].partition(":")[2].strip() if names else platform.machine()
     print(f"{name}, {torch.get_num_threads()} thread(s), torch {torch.__version__}.")
@@ -59,4 +59,4 @@ def machine(device):
         print(f"GPU: {torch.cuda.get_device_name()}.")
     elif not torch.cuda.is_available():
         print("No GPU here: nothing below says anything about one.")
-    print("CPU times are of the processor, not of the clock; the best of the repeats.\n", flush=True)
+    print(clock + "\n", flush=True)
