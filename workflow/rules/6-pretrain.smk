@@ -86,9 +86,9 @@ rule train_towers:
         python -m soundstage.devices --gpus {resources.gpu} -- \
             python -m soundstage.pretrain.train \
             {params.source} @<(sed {params.named:q} {input.films:q}) \
+            {params.start:q} \
             --run {wildcards.run:q} \
             --seed {wildcards.seed:q} \
             --out {output:q} \
-            --settings {params.settings:q} \
-            {params.start:q}
+            --settings {params.settings:q}
         """
