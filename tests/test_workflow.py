@@ -44,7 +44,7 @@ def copy(tmp_path_factory):
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("src", "workflow", "envs"):
         shutil.copytree(ROOT / name, project / name, ignore=ignore)
-    for name in ("Snakefile", "config.yaml", "tests/tiny.yaml", "constraints.txt"):
+    for name in ("Snakefile", "config.yaml", "tests/tiny.yaml", "tests/lssd.yaml", "constraints.txt"):
         (project / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, project / name)
     return project
