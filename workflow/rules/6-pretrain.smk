@@ -78,7 +78,7 @@ rule train_towers:
         recipe=recipe("pretrain.train"),
         source="--shards" if IS_STREAM else "--inputs",
         # what becomes of a film's id in the list of films: its files among `clips`, a line each
-        named=r"s|.*|" + r"\n".join(path.format(film="&") for path in TRAINED_ON_OF_FILM) + "|",
+        named="s|.*|{}|".format(r"\n".join(path.format(film="&") for path in TRAINED_ON_OF_FILM)),
         start=lambda wildcards, input: ["--start-from", *input.start] if input.start else [],
     shell:
         r"""
