@@ -1,6 +1,6 @@
 """Time event parsing against the plain way: the metric, the input side, and a whole epoch.
 
-python benchmarks/parse.py --work /tmp/parse-benchmark --videos 10000
+python benchmarks/parse.py --work parse-benchmark --videos 10000
 
 Random features in the real shapes (VGGish 10 x 128, ResNet-152 80 x 2048, R(2+1)D 10 x 512) are
 written as a .npy file each. The plain way is a DataLoader that opens three files a video, as the
