@@ -70,7 +70,7 @@ def test_a_source_is_in_the_picture_while_it_is_seen():
 
 def test_a_source_is_heard_while_it_sounds():
     rng = np.random.default_rng(0)
-    track = llp._track(llp_plan.Event("Vacuum_cleaner", (3, 7), (0, 10)), rng)
+    track = llp._track(llp_plan.Event("Vacuum_cleaner", (3, 7), (0, 10)), rng, llp.Classes)
     loud = np.sqrt((track.reshape(10, -1) ** 2).mean(1)) > 0.01
     assert loud.tolist() == [3 <= second < 7 for second in range(10)]
 

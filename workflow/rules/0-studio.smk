@@ -2,9 +2,10 @@
 #
 # needs   nothing but espeak-ng and ffmpeg
 # makes   work/studio/films/{film}/ (film, tracks, truth.json), work/studio/benchmarks/{benchmark}/,
-#         and where event parsing is asked for, work/studio/llp/ (videos in parts, annotations)
+#         and where event parsing is asked for, work/studio/llp/ and work/studio/ave/ (videos in
+#         parts, annotations)
 # costs   about 8 s and 12 MB a film, 20 s and 60 MB a benchmark, 0.5 s and 0.4 MB a video of the
-#         LLP-like set, on one core
+#         LLP- and AVE-like sets, on one core
 
 
 rule make_film:
@@ -25,7 +26,7 @@ rule make_film:
         disk_mb=100,
         runtime="15m",
     params:
-        settings=settings("studio", leave_out=LLP_SIZES),
+        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES),
         recipe=recipe("studio.film"),
     shell:
         r"""
@@ -53,7 +54,7 @@ rule make_benchmark:
         disk_mb=500,
         runtime="30m",
     params:
-        settings=settings("studio", leave_out=LLP_SIZES),
+        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES),
         recipe=recipe("studio.benchmark"),
     shell:
         r"""
@@ -122,6 +123,63 @@ rule annotate_llp:
         """
 
 
+rule make_ave:
+    """Make one part of the AVE-like set of videos."""
+    output:
+        directory("work/studio/ave/videos-{shard}"),
+    log:
+        "logs/studio/ave-{shard}.log",
+    benchmark:
+        "logs/studio/ave-{shard}.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime="1h",
+    params:
+        parts=config["teachers"]["shards"],
+        settings=settings("studio", only=("seed", *AVE_SIZES)),
+        recipe=recipe("studio.ave"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.studio.ave \
+            --part {wildcards.shard} \
+            --parts {params.parts} \
+            --out-folder {output:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule annotate_ave:
+    """Write the annotation files of the AVE-like set, which need no video."""
+    output:
+        expand("work/studio/ave/annotations/{name}", name=AVE_FILES),
+    log:
+        "logs/studio/ave-annotations.log",
+    benchmark:
+        "logs/studio/ave-annotations.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        folder=lambda wildcards, output: Path(output[0]).parent.as_posix(),
+        settings=settings("studio", only=("seed", *AVE_SIZES)),
+        recipe=recipe("studio.ave"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.studio.ave \
+            --annotations \
+            --out-folder {params.folder:q} \
+            --settings {params.settings:q}
+        """
+
+
 rule draw_sheet:
     """Draw one picture of what every class of the embedded corpus looks and sounds like."""
     output:
@@ -138,7 +196,7 @@ rule draw_sheet:
         disk_mb=100,
         runtime="10m",
     params:
-        settings=settings("studio", leave_out=LLP_SIZES),
+        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES),
         recipe=recipe("studio.sheet"),
     shell:
         r"""

@@ -104,6 +104,7 @@ STARTS = {
 
 # Event parsing: without annotations there is none of it.
 LLP_SIZES = ("llp_train", "llp_val", "llp_test")
+AVE_SIZES = ("ave_train", "ave_val", "ave_test")
 IS_STUDIO_LLP = config["parse"]["annotations"] == "studio"
 ANNOTATIONS = "work/studio/llp/annotations" if IS_STUDIO_LLP else config["parse"]["annotations"]
 LABELS = config["teachers"]["labels"] if ANNOTATIONS else {}
@@ -114,6 +115,12 @@ HARVESTED = [name for name, entry in LABELS.items() if "rule" in entry]
 HARVEST_SHARDS = range(config["teachers"]["shards"])
 ANNOTATION_NAMES = ["train", "val_pd", "test_pd", "eval_audio", "eval_visual"]
 ANNOTATION_FILES = [f"{ANNOTATIONS}/AVVP_{name}.csv" for name in ANNOTATION_NAMES]
+AVE_FILES = [
+    "Annotations.txt",
+    *(f"{split}_order.h5" for split in ("train", "val", "test")),
+    "labels.h5",
+    "mil_labels.h5",
+]
 FIDELITY = [
     f"work/teachers/fidelity/{name}.json" for name in ["weak_broadcast", *LABELS] if ANNOTATIONS
 ]

@@ -249,8 +249,14 @@ def actor_of(class_name, envelope, fps, size, rng, x=None, scale=1.0):
     x: place from -1 (left edge) to 1 (right edge), drawn where None. scale multiplies the drawn
     height. KeyError for a class that is not in KINDS.
     """
-    kind = KINDS[class_name]
+    return actor_of_kind(KINDS[class_name], envelope, fps, size, rng, x, scale)
+
+
+def actor_of_kind(kind, envelope, fps, size, rng, x=None, scale=1.0, adult=None):
+    """Return the Actor of a `Kind`, as `actor_of`; adult: man or woman, None for either."""
     style = style_of(rng, kind.hues)
+    if adult:
+        style = dataclasses.replace(style, person=person_of(rng, adult))
     height = float(rng.uniform(kind.low, kind.high)) * scale
     aspect = size[0] / size[1]
     room = max(aspect / 2 - kind.half_width * height, 0.0)

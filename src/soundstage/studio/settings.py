@@ -29,6 +29,9 @@ class Settings:
     llp_train: int = 600  # videos of the LLP-like set, split train
     llp_val: int = 100  # videos of the LLP-like set, split val
     llp_test: int = 200  # videos of the LLP-like set, split test
+    ave_train: int = 600  # videos of the AVE-like set, split train; the first 28 name all classes
+    ave_val: int = 100  # videos of the AVE-like set, split val
+    ave_test: int = 200  # videos of the AVE-like set, split test
 
     def __post_init__(self):
         if min(self.films_train, self.films_valid, self.films_test) < 0 or self.films_total < 1:
@@ -47,6 +50,11 @@ class Settings:
             )
         if min(self.llp_train, self.llp_val, self.llp_test) < 1:
             raise UserError("expected at least one video in each split", "studio.llp_train, llp_val, llp_test")
+        if min(self.ave_val, self.ave_test) < 1 or self.ave_train < 28:
+            raise UserError(
+                "expected 28 training videos or more, a class each, and at least one of the others",
+                "studio.ave_train, ave_val, ave_test",
+            )
         if self.width_pixels % 2 or self.height_pixels % 2:
             raise UserError("expected an even picture size", "studio.width_pixels, height_pixels")
 

@@ -48,9 +48,13 @@ def event(name, seconds, rng, pool="benchmarks"):
     """
     if name == "Speech":
         return _speech(seconds, rng, pool)
+    return levelled(_EVENTS[name](seconds, rng), seconds)
+
+
+def levelled(sound, seconds):
+    """Return a sound cut to `seconds`, faded at both ends, at RMS 0.1 in its louder parts."""
     count = synth.samples(seconds)
-    sound = _EVENTS[name](seconds, rng)[:count]
-    return synth.level(sound * synth.envelope(count, 0.01, 0.03), 0.1)
+    return synth.level(sound[:count] * synth.envelope(count, 0.01, 0.03), 0.1)
 
 
 def _speech(seconds, rng, pool):
