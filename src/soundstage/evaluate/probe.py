@@ -6,13 +6,11 @@ so that a protocol which searches its settings on the first rotation only fits t
 """
 
 import dataclasses
-import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
 from soundstage.errors import UserError
+from soundstage.evaluate.logistic import fit, sigmoid, softmax
 from soundstage.evaluate.metrics import METRICS
 from soundstage.evaluate.roles import TEST, TRAIN, VALID
 
@@ -52,10 +50,11 @@ def _rotation(features, labels, role, metric, settings):
     train, valid, test = (np.flatnonzero(role == wanted) for wanted in (TRAIN, VALID, TEST))
     strengths = sorted(settings.strengths)
     scale = standardiser(features[train])
-    fits = _path(scale(features[train]), labels[train], metric, strengths, settings)
-    validation = [METRICS[metric](fit(scale(features[valid])), labels[valid]) for fit in fits]
+    scorers = _path(scale(features[train]), labels[train], metric, strengths, settings)
+    waiting = scale(features[valid])
+    validation = [METRICS[metric](scorer(waiting), labels[valid]) for scorer in scorers]
     best = int(np.argmax(np.nan_to_num(validation, nan=-1.0)))
-    chosen = fits[best]
+    chosen = scorers[best]
     if settings.refit:
         fitted = np.concatenate([train, valid])
         scale = standardiser(features[fitted])
@@ -77,16 +76,44 @@ def standardiser(features):
 
 def _path(features, labels, metric, strengths, settings):
     """Return a scoring function per strength; neighbours start from one another's weights."""
-    if metric == "accuracy_percent":
-        targets = [np.argmax(labels, axis=1)]
-    else:
-        targets = list(np.asarray(labels, int).T)
+    labels = np.asarray(labels) > 0
+    exclusive = metric == "accuracy_percent"
+    if exclusive:
+        labels = np.arange(labels.shape[1]) == np.argmax(labels, axis=1)[:, None]
+    hits = labels.sum(axis=0)
+    # classes that can be told from the others; two that exclude each other are one question
+    known = np.flatnonzero((hits > 0) & (hits < len(labels)))
+    pair = exclusive and len(known) == 2
+    asked = known[1:] if pair else known
+    fixed = np.where(hits > 0, -FLOOR, FLOOR)
     inside, basis = compact(features)
-    columns = [_fits(inside, basis, target, strengths, settings) for target in targets]
-    if metric == "accuracy_percent":
-        classes = np.shape(labels)[1]
-        return [_multiclass(fit, classes) for fit in columns[0]]
-    return [_multilabel(fits) for fits in zip(*columns, strict=True)]
+    targets, loss = labels[:, asked].astype(np.float64), sigmoid if pair or not exclusive else softmax
+    scorers, found = [], None
+    for strength in strengths:
+        if len(asked):
+            found = fit(inside, targets, strength, loss, settings.probe_iterations, found)
+        scorers.append(_scorer(found, basis, asked, known if pair else asked, fixed))
+    return scorers
+
+
+def _scorer(found, basis, asked, shown, fixed):
+    """Return a function (clips, dim) -> (clips, classes) of scores.
+
+    found: (len(asked), r + 1) of `fit`, brought back by `basis` (r, dim), or None; shown: the classes
+    that its scores are of, minus and plus where they are two and one was asked; fixed: (classes,)
+    the scores of all others.
+    """
+
+    def scores(features):
+        out = np.tile(fixed, (len(features), 1))
+        if found is not None:
+            margin = features @ (found[:, :-1] @ basis).T + found[:, -1]
+            if len(shown) > len(asked):
+                margin = np.concatenate([-margin, margin], axis=1) / 2
+            out[:, shown] = np.maximum(margin, FLOOR)
+        return out
+
+    return scores
 
 
 def compact(features):
@@ -99,60 +126,6 @@ def compact(features):
         return features, np.eye(features.shape[1])
     basis = np.linalg.qr(features.T)[0].T
     return features @ basis.T, basis
-
-
-def _fits(features, basis, target, strengths, settings):
-    """Return a fitted model per strength, or the only class where there is no other.
-
-    features: (clips, r) in a `basis` (r, dim), from which the weights are brought back.
-    """
-    if len(set(target.tolist())) < 2:
-        return [int(target[0])] * len(strengths)
-    model = LogisticRegression(max_iter=settings.probe_iterations, warm_start=True)
-    fits = []
-    for strength in strengths:
-        model.set_params(C=strength)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a bounded search is meant
-            model.fit(features, target)
-        fits.append((model.classes_.copy(), model.coef_ @ basis, model.intercept_.copy()))
-    return fits
-
-
-def _margins(fit, features):
-    """Return (clips, fitted classes) linear scores; two classes become minus and plus."""
-    _, weights, bias = fit
-    margin = features @ weights.T + bias
-    return np.concatenate([-margin, margin], axis=1) / 2 if len(bias) == 1 else margin
-
-
-def _multiclass(fit, classes):
-    """Return a function (clips, dim) -> (clips, classes) of scores; unseen classes are lowest."""
-
-    def scores(features):
-        out = np.full((len(features), classes), FLOOR)
-        if isinstance(fit, int):
-            out[:, fit] = 0.0
-        else:
-            out[:, fit[0]] = np.maximum(_margins(fit, features), FLOOR)
-        return out
-
-    return scores
-
-
-def _multilabel(fits):
-    """Return a function (clips, dim) -> (clips, classes) of one log-odds per class."""
-
-    def scores(features):
-        columns = [
-            np.full(len(features), FLOOR if fit == 0 else -FLOOR)
-            if isinstance(fit, int)
-            else (features @ fit[1].T + fit[2])[:, 0]
-            for fit in fits
-        ]
-        return np.stack(columns, axis=1)
-
-    return scores
 
 
 PROBES = {"linear": linear}

@@ -5,6 +5,7 @@ from torch import nn
 
 from soundstage.errors import UserError
 from soundstage.model.lssd import lssd_towers
+from soundstage.model.whole_norm import InputNorm
 
 
 def build(settings):
@@ -51,13 +52,14 @@ class SmallAudio(nn.Module):
         super().__init__()
         width = settings.audio_width
         self.dim = 4 * width * _halved(_halved(settings.inputs.mels // 4))
-        self.norm = nn.BatchNorm2d(1, affine=False)
+        self.norm = InputNorm(1)
         self.stem = nn.Sequential(nn.Conv2d(1, width, 4, 4, bias=False), *_normalised(width))
         self.layers = _layers(width, 2)
 
     def forward(self, log_mel):
         """(batch, 1, mels, frames) dB -> (batch, dim)."""
-        maps = self.layers(_channels_last(self.stem(self.norm(log_mel))))
+        stem = self.norm.convolved(self.stem[0], log_mel)
+        maps = self.layers(_channels_last(self.stem[1:](stem)))
         return maps.mean(3).flatten(1)
 
 
@@ -73,7 +75,7 @@ class SmallVideo(nn.Module):
         super().__init__()
         width, stack = settings.video_width, settings.tubelet_frames
         self.dim = (4 + 4 + 2 + 1) * width
-        self.norm = nn.BatchNorm3d(3, affine=False)
+        self.norm = InputNorm(3)
         self.stem = nn.Conv3d(3, width, (stack, 4, 4), (stack, 4, 4), bias=False)
         self.after_stem = nn.Sequential(*_normalised(width))
         self.middle = _layers(width, 1)
@@ -81,7 +83,7 @@ class SmallVideo(nn.Module):
 
     def forward(self, video):
         """(batch, 3, frames, height, width) in [0, 1] -> (batch, dim)."""
-        stacks = self.stem(self.norm(video))  # b c s h w, s stacks of pictures
+        stacks = self.norm.convolved(self.stem, video)  # b c s h w, s stacks of pictures
         fine = self.after_stem(_channels_last(stacks.transpose(1, 2).flatten(0, 1)))
         middle = self.middle(fine)
         deep = self.deep(middle)

@@ -9,6 +9,7 @@ import contextlib
 
 import torch
 from torch import distributed
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
@@ -30,7 +31,8 @@ class WholeBatchNorm(_BatchNorm):
             return super().forward(batch)
         return self._normalised(batch)
 
-    @torch._dynamo.disable
+    # torch.compiler.disable would import the compiler here, a second that every job would pay
+    @torch._disable_dynamo
     def _normalised(self, batch):
         if self.given is not None:
             mean, variance = self.given
@@ -53,6 +55,41 @@ class WholeBatchNorm(_BatchNorm):
         unbiased = variance * (count / max(count - 1, 1))
         self.running_mean.lerp_(mean.to(self.running_mean), share)
         self.running_var.lerp_(unbiased.to(self.running_var), share)
+
+
+class InputNorm(WholeBatchNorm):
+    """A norm without weights of what a tower reads, whose scaling the next convolution does.
+
+    On a CPU a pass over all pictures of a batch costs as much as that convolution. Statistics come
+    from sums and sums of squares: fine for data whose mean is not far beyond its deviation.
+    """
+
+    def __init__(self, channels):
+        super().__init__(channels, affine=False)
+
+    def convolved(self, convolution, batch):
+        """Return `convolution(self(batch))`; no padding, no groups, no bias, no gradient to the batch."""
+        mean, variance = self.statistics(batch)
+        shape = (1, -1) + (1,) * (batch.ndim - 2)
+        weight = convolution.weight * (variance + self.eps).rsqrt().view(shape)
+        bias = -(weight * mean.view(shape)).flatten(1).sum(1)
+        function = {4: functional.conv2d, 5: functional.conv3d}[batch.ndim]
+        return function(batch, weight, bias, convolution.stride)
+
+    @torch.no_grad()
+    def statistics(self, batch):
+        """Return (mean, variance), each (channels,), that the batch is scaled by."""
+        if not self.training:
+            return self.running_mean, self.running_var
+        if self.given is not None:
+            return self.given
+        flat = batch.flatten(2)
+        count = summed(flat.new_tensor(len(flat) * flat.shape[2], dtype=torch.float64))
+        mean = summed(flat.sum(2).double().sum(0)) / count
+        square = summed(torch.linalg.vector_norm(flat, dim=2).double().square().sum(0)) / count
+        mean, variance = mean.to(batch.dtype), (square - mean.square()).clamp_min(0).to(batch.dtype)
+        self.remember(mean, variance, int(count))
+        return mean, variance
 
 
 def moments(parts):
