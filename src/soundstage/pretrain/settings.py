@@ -70,7 +70,7 @@ class Loader:
 class Settings:
     """Section `pretrain` of the configuration with one run and the section `model`."""
 
-    steps: int = 130  # optimiser steps of a run
+    steps: int = 200  # optimiser steps of a run
     batch_clips: int = 80  # clips in a batch; fewer where the corpus is small
     film_clips: int = 20  # most clips of one film in a batch
     film_group: int = 8  # a batch is filled from this many films, as far as they suffice

@@ -25,7 +25,7 @@ class Settings:
     speech_to_bed_mean_db: float = 1.5  # mean over films of speech power over bed power, dB
     speech_to_bed_sd_db: float = 1.2  # spread over films of the same, dB
     benchmark_clips: int = 400  # clips of each audio benchmark
-    benchmark_video_clips: int = 450  # clips of each audiovisual benchmark
+    benchmark_video_clips: int = 600  # clips of each audiovisual benchmark
     llp_train: int = 600  # videos of the LLP-like set, split train
     llp_val: int = 100  # videos of the LLP-like set, split val
     llp_test: int = 200  # videos of the LLP-like set, split test
