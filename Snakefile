@@ -96,14 +96,14 @@ rule pretrain:
 rule teachers:
     """Every set of labels made, and scored against dense annotations."""
     input:
-        expand("work/teachers/labels/{labels}/train.npz", labels=LABELS),
+        expand("work/teachers/labels/{labels}/train.npz", labels=LABELS if ANNOTATIONS else []),
         FIDELITY,
 
 
 rule parse:
     """Every variant of the event parser trained and scored."""
     input:
-        expand("work/parse/{variant}/{seed}/scores.json", variant=VARIANTS, seed=PARSE_SEEDS),
+        [path for variant in VARIANTS for path in scores_of(variant)],
 
 
 rule evaluate:

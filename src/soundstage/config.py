@@ -138,9 +138,11 @@ def unknown_parts(config):
             wanted = entry.get(part, "standard" if part == "features" else "")
             if wanted not in known:
                 faults.append(f"  parse.variants.{name}.{part}: found {wanted!r}, expected one of {', '.join(known)}")
-    for table in ("table4", "table5"):
+    for table in ("table4", "table5", "table7"):
         unknown = [name for name in parse[table] if name not in parse["variants"]]
         faults += [f"  parse.{table}: {name!r} is none of parse.variants" for name in unknown]
+    unknown = [name for name in parse["table6"] if name not in teachers["labels"]]
+    faults += [f"  parse.table6: {name!r} is none of teachers.labels" for name in unknown]
     return faults
 
 

@@ -1,6 +1,7 @@
 # Stage 10, paper: tables and figures from metrics.json files alone.
 #
-# needs   work/evaluate/{run}/{seed}/metrics.json of every run and seed
+# needs   work/evaluate/{run}/{seed}/metrics.json of every run and seed,
+#         work/parse/{variant}/{seed}/scores.json and work/teachers/fidelity/{labels}.json for tables 4 to 7
 # makes   results/table1.{csv,tidy.csv,md,tex,png}, results/corpus.{md,tracks.csv,clips.csv}
 # costs   seconds
 
@@ -86,11 +87,12 @@ rule describe_corpus:
 rule make_table4:
     """Make table 4: event parsers by method, with published rows beside."""
     input:
-        expand(
-            "work/parse/{variant}/{seed}/scores.json",
-            variant=[name for name in config["parse"]["table4"] if ANNOTATIONS],
-            seed=PARSE_SEEDS,
-        )
+        [
+            path
+            for variant in config["parse"]["table4"]
+            if ANNOTATIONS
+            for path in scores_of(variant)
+        ]
         or unannotated,
     output:
         csv=report("results/table4.csv", caption="../report/table4.rst", category="tables"),
@@ -131,11 +133,12 @@ rule make_table4:
 rule make_table5:
     """Make table 5: one parser that learns from different teachers."""
     input:
-        expand(
-            "work/parse/{variant}/{seed}/scores.json",
-            variant=[name for name in config["parse"]["table5"] if ANNOTATIONS],
-            seed=PARSE_SEEDS,
-        )
+        [
+            path
+            for variant in config["parse"]["table5"]
+            if ANNOTATIONS
+            for path in scores_of(variant)
+        ]
         or unannotated,
     output:
         csv=report("results/table5.csv", caption="../report/table5.rst", category="tables"),
@@ -202,6 +205,50 @@ rule make_table6:
         exec &> >(tee {log:q})
         python -m soundstage.paper.table6 \
             --scores {input:q} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_table7:
+    """Make table 7: event parsers on AVE, weakly supervised, with published rows beside."""
+    input:
+        [
+            path
+            for variant in config["parse"]["table7"]
+            if AVE_ANNOTATIONS
+            for path in scores_of(variant)
+        ]
+        or unannotated,
+    output:
+        csv=report("results/table7.csv", caption="../report/table7.rst", category="tables"),
+        tidy="results/table7.tidy.csv",
+        classes="results/table7.classes.csv",
+        md="results/table7.md",
+        tex="results/table7.tex",
+        figure=report("results/table7.png", caption="../report/table7.rst", category="tables"),
+    log:
+        "logs/paper/table7.log",
+    benchmark:
+        "logs/paper/table7.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        rows=config["parse"]["table7"],
+        seeds=PARSE_SEEDS,
+        settings=settings("paper", corpus=AVE["corpus"]),
+        recipe=recipe("paper.table7"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table7 \
+            --scores {input:q} \
+            --rows {params.rows:q} \
+            --seeds {params.seeds} \
             --out {output.csv:q} \
             --settings {params.settings:q}
         """

@@ -1,23 +1,26 @@
 # Stage 7, teachers: labels of what is heard and what is seen, harvested from pretrained models.
 #
-# needs   annotations in LLP's layout, videos or labels that were harvested elsewhere
+# needs   annotations in LLP's layout or AVE's, videos or labels that were harvested elsewhere
 # makes   work/teachers/scores/{shard}.parquet (segment scores and embeddings of a shard of videos),
+#         work/teachers/features/{shard}/{kind}/ (features of the same videos, where they are asked for),
 #         work/teachers/labels/{labels}/{split}.npz, work/teachers/fidelity/{labels}.json
 # costs   with full-size teachers about 10 s a video on one core; the rest seconds
+#
+# The wildcard `data` is empty for LLP and ave/ for AVE.
 
 
 rule harvest_scores:
     """Score the segments of one shard of videos with both teachers."""
     input:
-        annotations=ANNOTATION_FILES,
+        annotations=annotations_of,
         videos=videos_of,
     output:
-        scores="work/teachers/scores/{shard}.parquet",
-        said="work/teachers/scores/{shard}.json",
+        scores="work/teachers/{data}scores/{shard}.parquet",
+        said="work/teachers/{data}scores/{shard}.json",
     log:
-        "logs/teachers/scores-{shard}.log",
+        "logs/teachers/{data}scores-{shard}.log",
     benchmark:
-        "logs/teachers/scores-{shard}.tsv"
+        "logs/teachers/{data}scores-{shard}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -25,13 +28,11 @@ rule harvest_scores:
         mem_mb=6000,
         runtime="12h",
     params:
-        annotations=ANNOTATIONS,
+        annotations=annotation_folder,
         visual=config["teachers"]["visual"],
         audio=config["teachers"]["audio"],
         shards=config["teachers"]["shards"],
-        prompts=lambda wildcards: (
-            f"--prompts={config['teachers']['prompts']}" if config["teachers"]["prompts"] else []
-        ),
+        prompts=lambda wildcards: [f"--prompts={path}" for path in prompts_of(wildcards.data)],
         settings=settings("teachers", only=("precision", "batch_segments", "silence_db")),
         recipe=recipe("teachers.harvest"),
     shell:
@@ -53,14 +54,14 @@ rule harvest_scores:
 rule calibrate_thresholds:
     """Find the thresholds of the best F1 on the validation videos."""
     input:
-        annotations=ANNOTATION_FILES,
-        scores=expand("work/teachers/scores/{shard}.parquet", shard=HARVEST_SHARDS),
+        annotations=annotations_of,
+        scores=expand("work/teachers/{{data}}scores/{shard}.parquet", shard=HARVEST_SHARDS),
     output:
-        "work/teachers/thresholds.json",
+        "work/teachers/{data}thresholds.json",
     log:
-        "logs/teachers/thresholds.log",
+        "logs/teachers/{data}thresholds.log",
     benchmark:
-        "logs/teachers/thresholds.tsv"
+        "logs/teachers/{data}thresholds.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -68,12 +69,8 @@ rule calibrate_thresholds:
         mem_mb=4000,
         runtime="1h",
     params:
-        annotations=ANNOTATIONS,
-        prompts=lambda wildcards: (
-            f"--thresholds={config['teachers']['prompts']}"
-            if config["teachers"]["prompts"]
-            else []
-        ),
+        annotations=annotation_folder,
+        prompts=lambda wildcards: [f"--thresholds={path}" for path in prompts_of(wildcards.data)],
         recipe=recipe("teachers.label"),
     shell:
         r"""
@@ -90,15 +87,15 @@ rule calibrate_thresholds:
 rule make_labels:
     """Make the labels of one split from the teachers' scores."""
     input:
-        annotations=ANNOTATION_FILES,
-        scores=expand("work/teachers/scores/{shard}.parquet", shard=HARVEST_SHARDS),
-        thresholds=lambda wildcards: thresholds_of(wildcards.labels),
+        annotations=annotations_of,
+        scores=expand("work/teachers/{{data}}scores/{shard}.parquet", shard=HARVEST_SHARDS),
+        thresholds=thresholds_of,
     output:
-        "work/teachers/labels/{labels}/{split}.npz",
+        "work/teachers/{data}labels/{labels}/{split}.npz",
     log:
-        "logs/teachers/labels-{labels}-{split}.log",
+        "logs/teachers/{data}labels-{labels}-{split}.log",
     benchmark:
-        "logs/teachers/labels-{labels}-{split}.tsv"
+        "logs/teachers/{data}labels-{labels}-{split}.tsv"
     wildcard_constraints:
         labels=any_of(HARVESTED),
     conda:
@@ -108,7 +105,7 @@ rule make_labels:
         mem_mb=4000,
         runtime="1h",
     params:
-        annotations=ANNOTATIONS,
+        annotations=annotation_folder,
         how=lambda wildcards: {
             "binary": [],
             "soft": ["--soft"],
@@ -135,15 +132,15 @@ rule make_labels:
 rule gather_labels:
     """Take labels of one split that were harvested elsewhere."""
     input:
-        annotations=ANNOTATION_FILES,
+        annotations=annotations_of,
         audio=lambda wildcards: LABELS[wildcards.labels]["audio"],
         visual=lambda wildcards: LABELS[wildcards.labels]["visual"],
     output:
-        "work/teachers/labels/{labels}/{split}.npz",
+        "work/teachers/{data}labels/{labels}/{split}.npz",
     log:
-        "logs/teachers/labels-{labels}-{split}.log",
+        "logs/teachers/{data}labels-{labels}-{split}.log",
     benchmark:
-        "logs/teachers/labels-{labels}-{split}.tsv"
+        "logs/teachers/{data}labels-{labels}-{split}.tsv"
     wildcard_constraints:
         labels=any_of([name for name in LABELS if name not in HARVESTED]),
     conda:
@@ -153,7 +150,7 @@ rule gather_labels:
         mem_mb=4000,
         runtime="1h",
     params:
-        annotations=ANNOTATIONS,
+        annotations=annotation_folder,
         recipe=recipe("teachers.provided"),
     shell:
         r"""
@@ -164,6 +161,44 @@ rule gather_labels:
             --audio {input.audio:q} \
             --visual {input.visual:q} \
             --out {output:q}
+        """
+
+
+rule extract_features:
+    """Extract the configured features of one shard of videos, each video decoded once for all of them."""
+    input:
+        annotations=annotations_of,
+        videos=videos_of,
+    output:
+        directory("work/teachers/{data}features/{shard}"),
+    log:
+        "logs/teachers/{data}features-{shard}.log",
+    benchmark:
+        "logs/teachers/{data}features-{shard}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(3000),
+        runtime="12h",
+    params:
+        annotations=annotation_folder,
+        kinds=list(EXTRACTED),
+        weights=list(EXTRACTED.values()),
+        shards=config["teachers"]["shards"],
+        shipped=shipped_features(),
+        recipe=recipe("teachers.features"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.teachers.features \
+            --annotations {params.annotations:q} \
+            --videos {input.videos:q} \
+            --kind {params.kinds:q} \
+            --weights {params.weights:q} \
+            --shard {wildcards.shard} \
+            --shards {params.shards} \
+            --out-folder {output:q}
         """
 
 

@@ -12,16 +12,14 @@
 rule pack_features:
     """Pack one split's features into one file."""
     input:
-        annotations=ANNOTATION_FILES,
-        audio=lambda wildcards: FEATURES[wildcards.features]["audio"],
-        visual_2d=lambda wildcards: FEATURES[wildcards.features]["visual_2d"],
-        visual_3d=lambda wildcards: FEATURES[wildcards.features]["visual_3d"],
+        annotations=annotations_of,
+        features=feature_inputs,
     output:
-        "work/parse/features/{features}/{split}.npz",
+        "work/parse/{data}features/{features}/{split}.npz",
     log:
-        "logs/parse/features-{features}-{split}.log",
+        "logs/parse/{data}features-{features}-{split}.log",
     benchmark:
-        "logs/parse/features-{features}-{split}.tsv"
+        "logs/parse/{data}features-{features}-{split}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -29,7 +27,7 @@ rule pack_features:
         mem_mb=6000,
         runtime="2h",
     params:
-        annotations=ANNOTATIONS,
+        annotations=annotation_folder,
         map=lambda wildcards: [
             str(part)
             for part in (
@@ -38,6 +36,9 @@ rule pack_features:
                 else []
             )
         ],
+        audio=lambda wildcards: feature_folders(wildcards, "audio"),
+        visual_2d=lambda wildcards: feature_folders(wildcards, "visual_2d"),
+        visual_3d=lambda wildcards: feature_folders(wildcards, "visual_3d"),
         recipe=recipe("parse.pack"),
     shell:
         r"""
@@ -46,9 +47,9 @@ rule pack_features:
             --annotations {params.annotations:q} \
             {params.map:q} \
             --split {wildcards.split} \
-            --audio {input.audio:q} \
-            --visual-2d {input.visual_2d:q} \
-            --visual-3d {input.visual_3d:q} \
+            --audio {params.audio:q} \
+            --visual-2d {params.visual_2d:q} \
+            --visual-3d {params.visual_3d:q} \
             --out {output:q}
         """
 
@@ -56,25 +57,27 @@ rule pack_features:
 rule train_parser:
     """Train one variant of the event parser with every seed."""
     input:
-        annotations=ANNOTATION_FILES,
+        annotations=annotations_of,
         features=lambda wildcards: expand(
-            "work/parse/features/{features}/{split}.npz",
+            "work/parse/{data}features/{features}/{split}.npz",
+            data=wildcards.data,
             features=VARIANTS[wildcards.variant].get("features", "standard"),
             split=["train", "val", "test"],
         ),
         labels=lambda wildcards: expand(
-            "work/teachers/labels/{labels}/train.npz",
+            "work/teachers/{data}labels/{labels}/train.npz",
+            data=wildcards.data,
             labels=[name for name in [VARIANTS[wildcards.variant].get("labels")] if name],
         ),
     output:
-        expand("work/parse/{{variant}}/{seed}/scores.json", seed=PARSE_SEEDS),
-        expand("work/parse/{{variant}}/{seed}/predictions.parquet", seed=PARSE_SEEDS),
-        expand("work/parse/{{variant}}/{seed}/model.pt", seed=PARSE_SEEDS),
-        expand("work/parse/{{variant}}/{seed}/metrics.jsonl", seed=PARSE_SEEDS),
+        expand("work/parse/{{data}}{{variant}}/{seed}/scores.json", seed=PARSE_SEEDS),
+        expand("work/parse/{{data}}{{variant}}/{seed}/predictions.parquet", seed=PARSE_SEEDS),
+        expand("work/parse/{{data}}{{variant}}/{seed}/model.pt", seed=PARSE_SEEDS),
+        expand("work/parse/{{data}}{{variant}}/{seed}/metrics.jsonl", seed=PARSE_SEEDS),
     log:
-        "logs/parse/{variant}.log",
+        "logs/parse/{data}{variant}.log",
     benchmark:
-        "logs/parse/{variant}.tsv"
+        "logs/parse/{data}{variant}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -82,7 +85,7 @@ rule train_parser:
         mem_mb=6000,
         runtime="24h",
     params:
-        annotations=ANNOTATIONS,
+        annotations=annotation_folder,
         folder=lambda wildcards, output: Path(output[0]).parent.parent.as_posix(),
         labels=lambda wildcards, input: [f"--labels={path}" for path in input.labels],
         seeds=PARSE_SEEDS,

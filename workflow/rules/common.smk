@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "src")))
 
 from soundstage import config as configuration
 from soundstage.errors import UserError
+from soundstage.files import sha256
 from soundstage.memo import fingerprint, remembered
 from soundstage.recipe import recipes, sources
 from soundstage.settings import dumps
@@ -103,26 +104,53 @@ STARTS = {
 }
 
 # Event parsing: without annotations there is none of it.
+PARSER_INPUTS = ("audio", "visual_2d", "visual_3d")
 LLP_SIZES = ("llp_train", "llp_val", "llp_test")
 AVE_SIZES = ("ave_train", "ave_val", "ave_test")
 IS_STUDIO_LLP = config["parse"]["annotations"] == "studio"
 ANNOTATIONS = "work/studio/llp/annotations" if IS_STUDIO_LLP else config["parse"]["annotations"]
-LABELS = config["teachers"]["labels"] if ANNOTATIONS else {}
-FEATURES = config["parse"]["features"] if ANNOTATIONS else {}
-VARIANTS = config["parse"]["variants"] if ANNOTATIONS else {}
+AVE = config["parse"]["ave"]
+AVE_ANNOTATIONS = (
+    "work/studio/ave/annotations" if AVE["annotations"] == "studio" else AVE["annotations"]
+)
+# What is made of LLP lies in work/teachers and work/parse, what is made of AVE in a folder ave below
+# them: rules for both have a wildcard `data`, which is "" or "ave/".
+ANNOTATIONS_OF = {"": ANNOTATIONS, "ave/": AVE_ANNOTATIONS}
+IS_PARSING = bool(ANNOTATIONS or AVE_ANNOTATIONS)
+LABELS = config["teachers"]["labels"] if IS_PARSING else {}
+FEATURES = config["parse"]["features"] if IS_PARSING else {}
+VARIANTS = {
+    name: entry
+    for name, entry in config["parse"]["variants"].items()
+    if (AVE_ANNOTATIONS if entry.get("data") == "ave" else ANNOTATIONS)
+}
+DATA_OF = {name: "ave/" if entry.get("data") == "ave" else "" for name, entry in VARIANTS.items()}
 PARSE_SEEDS = config["parse"]["seeds"]
 HARVESTED = [name for name, entry in LABELS.items() if "rule" in entry]
 HARVEST_SHARDS = range(config["teachers"]["shards"])
-ANNOTATION_NAMES = ["train", "val_pd", "test_pd", "eval_audio", "eval_visual"]
-ANNOTATION_FILES = [f"{ANNOTATIONS}/AVVP_{name}.csv" for name in ANNOTATION_NAMES]
 AVE_FILES = [
     "Annotations.txt",
     *(f"{split}_order.h5" for split in ("train", "val", "test")),
     "labels.h5",
     "mil_labels.h5",
 ]
+# Features that the workflow extracts itself: kind -> weights.
+EXTRACTED = {
+    kind: weights
+    for entry in FEATURES.values()
+    for kind, equals, weights in (entry[key].partition("=") for key in PARSER_INPUTS)
+    if equals
+}
+ANNOTATION_NAMES = ["train", "val_pd", "test_pd", "eval_audio", "eval_visual"]
+ANNOTATION_FILES_OF = {
+    "": [f"{ANNOTATIONS}/AVVP_{name}.csv" for name in ANNOTATION_NAMES],
+    "ave/": [f"{AVE_ANNOTATIONS}/{name}" for name in AVE_FILES if not name.endswith("labels.h5")],
+}
+ANNOTATION_FILES = ANNOTATION_FILES_OF[""]
 FIDELITY = [
-    f"work/teachers/fidelity/{name}.json" for name in ["weak_broadcast", *LABELS] if ANNOTATIONS
+    f"work/teachers/fidelity/{name}.json"
+    for name in ["weak_broadcast", *config["parse"]["table6"]]
+    if ANNOTATIONS
 ]
 
 
@@ -146,6 +174,7 @@ wildcard_constraints:
     variant=any_of(VARIANTS),
     shard=r"\d+",
     split="train|val|test",
+    data="(ave/)?",
 
 
 def settings(section, only=None, leave_out=(), **more):
@@ -192,8 +221,44 @@ def media_of(film):
 
 def videos_of(wildcards):
     """Return the folder in which the videos of a shard lie: the embedded corpus's part, or the user's."""
-    folder = config["teachers"]["videos"]
-    return f"work/studio/llp/videos-{wildcards.shard}" if folder == "studio" else folder
+    name = "ave" if wildcards.data else "llp"
+    folder = AVE["videos"] if wildcards.data else config["teachers"]["videos"]
+    return f"work/studio/{name}/videos-{wildcards.shard}" if folder == "studio" else folder
+
+
+def annotations_of(wildcards):
+    """Return the annotation files of a data set; `annotation_folder` gives their folder."""
+    return ANNOTATION_FILES_OF[wildcards.data]
+
+
+def annotation_folder(wildcards):
+    """Return the folder of annotations of a data set."""
+    return ANNOTATIONS_OF[wildcards.data]
+
+
+def prompts_of(data):
+    """Return the configured file of prompts of a data set, or no file: then the package's own."""
+    configured = AVE["prompts"] if data else config["teachers"]["prompts"]
+    return [configured] if configured else []
+
+
+def feature_folders(wildcards, name):
+    """Return the folders that hold one input of a set of features: the user's, or one a shard."""
+    kind, equals, _ = FEATURES[wildcards.features][name].partition("=")
+    shards = expand(
+        "work/teachers/{data}features/{shard}", data=wildcards.data, shard=HARVEST_SHARDS
+    )
+    return [f"{shard}/{kind}" for shard in shards] if equals else [kind]
+
+
+def feature_inputs(wildcards):
+    """Return what a packed set of features is made from: the user's folders, and those of all shards."""
+    entry = FEATURES[wildcards.features]
+    shards = expand(
+        "work/teachers/{data}features/{shard}", data=wildcards.data, shard=HARVEST_SHARDS
+    )
+    given = [entry[key] for key in PARSER_INPUTS if "=" not in entry[key]]
+    return given + (shards if len(given) < len(PARSER_INPUTS) else [])
 
 
 def unannotated(wildcards):
@@ -204,11 +269,34 @@ def unannotated(wildcards):
     )
 
 
-def thresholds_of(labels):
+def shipped_features():
+    """Return the hashes of the package's own feature networks in use, so that new ones extract anew."""
+    folder = Path(workflow.basedir, "src/soundstage/teachers/miniature")
+    used = [
+        kind.removeprefix("small_") for kind, weights in EXTRACTED.items() if weights == "shipped"
+    ]
+    return [sha256(folder / f"{kind}.pt") for kind in used if (folder / f"{kind}.pt").is_file()]
+
+
+def thresholds_of(wildcards):
     """Return the file of thresholds of harvested labels: calibrated, or the configured prompts."""
-    if LABELS[labels]["thresholds"] == "calibrated":
-        return ["work/teachers/thresholds.json"]
-    return [config["teachers"]["prompts"]] if config["teachers"]["prompts"] else []
+    if LABELS[wildcards.labels]["thresholds"] == "calibrated":
+        return [f"work/teachers/{wildcards.data}thresholds.json"]
+    return prompts_of(wildcards.data)
+
+
+def scores_of(variant):
+    """Return the scores.json files of all seeds of a variant of the parser."""
+    if variant not in VARIANTS:
+        raise WorkflowError(
+            f"parse: {variant!r} is a row of a table, but no variant with annotations"
+        )
+    return expand(
+        "work/parse/{data}{variant}/{seed}/scores.json",
+        data=DATA_OF[variant],
+        variant=variant,
+        seed=PARSE_SEEDS,
+    )
 
 
 def variant_settings(wildcards):
@@ -228,6 +316,7 @@ RESULTS = (
     + ["results/table4.csv"] * bool(ANNOTATIONS and config["parse"]["table4"])
     + ["results/table5.csv"] * bool(ANNOTATIONS and config["parse"]["table5"])
     + ["results/table6.csv"] * bool(ANNOTATIONS)
+    + ["results/table7.csv"] * bool(AVE_ANNOTATIONS and config["parse"]["table7"])
     + ["results/table1.csv"] * bool(BENCHMARKS)
     + ["results/studio.png"] * IS_STUDIO
     + expand("work/evaluate/{run}/{seed}/{folder}.parquet", run=RUNS, seed=SEEDS, folder=FOLDERS)

@@ -1,4 +1,8 @@
-"""The annotation files of LLP: weak labels of every split, dense ones of validation and test.
+"""The annotation files of LLP and AVE: weak labels of every split, dense ones of validation and test.
+
+A folder is AVE's when it holds Annotations.txt. Of AVE, an event counts as heard and as seen while it is
+both, because that is all that its annotation says; a video is named by its id and its line, because some
+ids stand in several lines.
 
 Faults of the files are handled as the official scoring code handles them and reported: an interval
 that ends where it starts, or before, marks nothing; an id that is no video's is passed over.
@@ -11,8 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from soundstage.errors import UserError
+from soundstage.parse import ave
 from soundstage.parse.classes import LLP, MODALITIES, SECONDS
 
+AVE_FILE = "Annotations.txt"
 WEAK_FILES = {"train": "AVVP_train.csv", "val": "AVVP_val_pd.csv", "test": "AVVP_test_pd.csv"}
 DENSE_FILES = {"audio": "AVVP_eval_audio.csv", "visual": "AVVP_eval_visual.csv"}
 WEAK_COLUMNS = ("filename", "event_labels")
@@ -25,7 +31,8 @@ CORRECTED = "corrected (April 2024), or a file of one's own"
 class Annotations:
     """A split. weak: (videos, classes) bool; audio, visual: (videos, 10, classes) bool or None.
 
-    faults: a line of words for each fault of the dense files; ground_truth: which edition they are.
+    faults: a line of words for each fault of the dense files; ground_truth: which edition they are;
+    classes: names, in order.
     """
 
     split: str
@@ -35,15 +42,42 @@ class Annotations:
     visual: np.ndarray | None = None
     faults: tuple = ()
     ground_truth: str = ""
+    classes: tuple = LLP
+
+
+def is_ave(folder):
+    """Return whether a folder of annotations is in AVE's layout."""
+    return Path(folder, AVE_FILE).is_file()
+
+
+def files(folder):
+    """Return the paths of all annotation files of a folder."""
+    if is_ave(folder):
+        return [Path(folder, AVE_FILE), *(Path(folder, f"{split}_order.h5") for split in WEAK_FILES)]
+    return [Path(folder, name) for name in [*WEAK_FILES.values(), *DENSE_FILES.values()]]
+
+
+def names(folder, split):
+    """Return the names of the videos of a split, whose first eleven letters name their files."""
+    if is_ave(folder):
+        return read(folder, split).filenames
+    return read_weak(Path(folder, WEAK_FILES[split]))[0]
+
+
+def classes_of(folder):
+    """Return the names of the classes that a folder of annotations is about, in order."""
+    return read(folder, "train").classes if is_ave(folder) else LLP
 
 
 def read(folder, split, classes=LLP):
-    """Return the `Annotations` of a split from a folder in LLP's layout.
+    """Return the `Annotations` of a split from a folder in LLP's layout, or in AVE's.
 
     Train has weak labels only. UserError, naming file and line, for a class that is not in
-    `classes`, an unreadable number, a video listed twice, a missing file or column.
+    `classes` (LLP), an unreadable number, a video listed twice, a missing file or column.
     """
     folder = Path(folder)
+    if is_ave(folder):
+        return _read_ave(folder, split)
     filenames, weak = read_weak(folder / WEAK_FILES[split], classes)
     if split == "train":
         return Annotations(split, filenames, weak)
@@ -57,6 +91,19 @@ def read(folder, split, classes=LLP):
         faults += said
     edition = OLDER if any(_before_correction(row, classes) for row in rows["audio"]) else CORRECTED
     return Annotations(split, filenames, weak, **dense, faults=tuple(faults), ground_truth=edition)
+
+
+def _read_ave(folder, split):
+    """Return the `Annotations` of a split in AVE's layout."""
+    path = folder / AVE_FILE
+    found = ave.read(path, ave.read_order(folder / f"{split}_order.h5"))
+    names = tuple(f"{video}_{line}" for video, line in zip(found.videos, found.lines, strict=True))
+    classes = found.classes[:-1]
+    weak = np.arange(len(classes)) == found.labels[:, None]
+    if split == "train":
+        return Annotations(split, names, weak, classes=classes)
+    dense = np.arange(len(classes)) == found.truth[:, :, None]
+    return Annotations(split, names, weak, dense, dense, found.faults, AVE_FILE, classes)
 
 
 def read_weak(path, classes=LLP):

@@ -26,7 +26,7 @@ BACKGROUND = "background"
 @dataclasses.dataclass(frozen=True)
 class Split:
     """classes: names, background last; lines: (videos,) int; truth: (videos, 10) int class numbers;
-    labels: (videos,) int, the class of each video; faults: words.
+    labels: (videos,) int, the class of each video; faults: words; videos: ids, of each line.
     """
 
     classes: tuple
@@ -34,6 +34,7 @@ class Split:
     truth: np.ndarray
     labels: np.ndarray
     faults: tuple
+    videos: tuple = ()
 
 
 def main():
@@ -87,7 +88,16 @@ def read(path, order):
         truth[place, start:end] = labels[place]
         if start >= end:
             faults.append(f"line {line}: {video}: {name} from {start} to {end} marks nothing")
-    return Split((*classes, BACKGROUND), np.asarray(order), truth, labels, tuple(faults))
+    videos = tuple(rows[line][1] for line in order)
+    return Split((*classes, BACKGROUND), np.asarray(order), truth, labels, tuple(faults), videos)
+
+
+def chosen(split, place):
+    """Return the `Split` of some of its videos; place: (n,) int."""
+    videos = tuple(split.videos[index] for index in place)
+    return dataclasses.replace(
+        split, lines=split.lines[place], truth=split.truth[place], labels=split.labels[place], videos=videos
+    )
 
 
 def _rows(path):

@@ -25,14 +25,14 @@ ID_LETTERS = 11  # a file is named by so many letters of its video's name: the i
 def main():
     """Read the flags, pack, write."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
+    parser.add_argument("--annotations", required=True, help="folder with LLP's AVVP_*.csv or AVE's files")
     parser.add_argument("--split", required=True, choices=["train", "val", "test"])
     for name in store.INPUTS:
-        parser.add_argument(f"--{name.replace('_', '-')}", required=True, help="folder of .npy files")
+        parser.add_argument(f"--{name.replace('_', '-')}", required=True, nargs="+", help="folders of .npy files")
     parser.add_argument("--audio-map", nargs=2, type=int, metavar=("FREQUENCIES", "TIMES"))
     parser.add_argument("--out", required=True, help="the .npz file to write")
     arguments = parser.parse_args()
-    names = annotations.read_weak(Path(arguments.annotations, annotations.WEAK_FILES[arguments.split]))[0]
+    names = annotations.names(arguments.annotations, arguments.split)
     folders = {name: getattr(arguments, name) for name in store.INPUTS}
     packed = pack(names, folders, arguments.audio_map)
     report(packed.dropped, len(names), "features")
@@ -40,7 +40,7 @@ def main():
 
 
 def pack(names, folders, audio_map=None):
-    """Return the `store.Packed` of the videos `names`; folders: {input: folder}.
+    """Return the `store.Packed` of the videos `names`; folders: {input: folder, or several}.
 
     UserError when no video is complete, or files of one folder differ in their last dimension.
     """
@@ -78,8 +78,11 @@ def _read_video(name, folders, reducers):
 
 
 def read_array(folder, name):
-    """Return (finite array, "") of the file of one video in a folder, or (None, why not)."""
-    path = Path(folder, name[:ID_LETTERS] + ".npy")
+    """Return (finite array, "") of the file of one video in a folder, or the first of several that has it;
+    or (None, why not).
+    """
+    paths = [Path(one, name[:ID_LETTERS] + ".npy") for one in ([folder] if isinstance(folder, str | Path) else folder)]
+    path = next((one for one in paths if one.is_file()), paths[0])
     try:
         value = np.load(path, allow_pickle=False)
     except FileNotFoundError:

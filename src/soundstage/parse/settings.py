@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from soundstage.errors import UserError
 
+DATA = ("llp", "ave")
 OBJECTIVES = ("han", "weak", "harvested")
 OPTIMISERS = ("adam", "adamw")
 SCHEDULES = ("steps", "cosine")
@@ -14,6 +15,7 @@ STREAMS = ("audio", "visual", "both")
 class Variant:
     """One parser: its network, what it reads, what it learns from, and how."""
 
+    data: str = "llp"  # which annotations it learns: llp, or ave = those of parse.ave
     network: str = "valor"  # han, valor, valor_plus or valor_plus_plus
     features: str = "standard"  # which entry of parse.features it reads
     labels: str = ""  # which entry of teachers.labels it learns from; "" = the weak label alone
@@ -39,6 +41,7 @@ class Variant:
     def __post_init__(self):
         """Reject values that cannot work, naming the key."""
         for name, allowed in (
+            ("data", DATA),
             ("objective", OBJECTIVES),
             ("optimiser", OPTIMISERS),
             ("schedule", SCHEDULES),

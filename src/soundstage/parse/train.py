@@ -20,12 +20,10 @@ import torch
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.files import sha256, write_json, write_text
-from soundstage.parse import material, metric, predictions, store
-from soundstage.parse.annotations import DENSE_FILES, WEAK_FILES
+from soundstage.parse import annotations, judge, material, predictions
 from soundstage.parse.losses import loss
 from soundstage.parse.networks import Output, network
 from soundstage.parse.optimise import better, learning_rate, optimiser
-from soundstage.parse.score import score
 from soundstage.parse.settings import Settings
 from soundstage.pretrain import checkpoint
 from soundstage.recipe import recipe
@@ -38,7 +36,7 @@ BATCH_HELD_OUT = 256  # videos of a batch without gradients: memory, not results
 def main():
     """Read the command line and train every seed."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
+    parser.add_argument("--annotations", required=True, help="folder with LLP's AVVP_*.csv or AVE's files")
     parser.add_argument("--features", nargs=3, required=True, metavar=SPLITS, help=".npz files of pack")
     parser.add_argument("--labels", help=".npz file of the training videos' harvested labels")
     parser.add_argument("--variant", required=True, help="name of the variant, for the records")
@@ -61,9 +59,7 @@ def main():
 
 def input_hashes(options):
     """Return {path: SHA-256} of every file that the outcome depends on."""
-    folder = Path(options.annotations)
-    paths = [folder / name for name in [*WEAK_FILES.values(), *DENSE_FILES.values()]]
-    paths += [*options.features, *([options.labels] if options.labels else [])]
+    paths = [*annotations.files(options.annotations), *options.features, *([options.labels] if options.labels else [])]
     return {str(path): sha256(path) for path in paths}
 
 
@@ -123,10 +119,13 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         mean = self._steps(epoch)
-        score_now = validation_score(self.net, self.parts["val"], self.settings.rule)
+        part = self.parts["val"]
+        found = probabilities(predict(self.net, part))
+        score_now = judge.validation_score(found, part.filenames, part.truth, self.settings.rule)
         if better(score_now, self.best["score"], self.variant):
             self.best = {"epoch": epoch, "score": score_now, "weights": self._weights()}
-        line = {"epoch": epoch, "learning_rate": rate, "loss": mean, "val_segment_type_av": score_now}
+        line = {"epoch": epoch, "learning_rate": rate, "loss": mean}
+        line[f"val_{judge.selection(part.truth)}"] = score_now
         self.history.append(json.dumps(line))
 
     def _steps(self, epoch):
@@ -193,34 +192,24 @@ def probabilities(output):
     return tuple(value.numpy() for value in found)
 
 
-def validation_score(net, part, rule):
-    """Return the segment-level Type@AV, percent, that chooses the epoch."""
-    present = predictions.decide(*probabilities(predict(net, part)), rule)
-    place, _ = store.rows(part.truth.filenames, part.filenames)
-    return metric.segment_type_av_percent(
-        present[:, :, 0], present[:, :, 1], part.truth.audio[place], part.truth.visual[place]
-    )
-
-
 def finish(training, parts, folder, about, inputs):
     """Write model.pt, predictions.parquet, scores.json and metrics.jsonl of a training's best epoch."""
     best, part = training.best, parts["test"]
     training.net.load_state_dict(best["weights"])
     found = probabilities(predict(training.net, part))
-    predictions.write(folder / "predictions.parquet", predictions.to_table(part.filenames, *found))
-    results = {}
-    for rule in predictions.RULES:
-        present = predictions.Predictions(part.filenames, predictions.decide(*found, rule), rule)
-        results[rule] = score(present, part.truth)
+    table = predictions.to_table(part.filenames, *found, part.truth.classes)
+    predictions.write(folder / "predictions.parquet", table)
     size = dataclasses.asdict(training.net.size)
     checkpoint.save_bytes(folder / "model.pt", {"model": best["weights"], "size": size, **about})
     write_text(folder / "metrics.jsonl", "".join(line + "\n" for line in training.history))
     write_json(
         folder / "scores.json",
         about
-        | {"best_epoch": best["epoch"], "val_segment_type_av": best["score"], "inputs": inputs}
+        | {"best_epoch": best["epoch"], f"val_{judge.selection(part.truth)}": best["score"]}
+        | {"inputs": inputs}
         | {"videos": {split: len(parts[split].filenames) for split in SPLITS}}
-        | {"dropped": {split: list(parts[split].dropped) for split in SPLITS}, "rules": results},
+        | {"dropped": {split: list(parts[split].dropped) for split in SPLITS}}
+        | judge.results(found, part.filenames, part.truth),
     )
 
 

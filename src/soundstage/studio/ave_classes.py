@@ -7,7 +7,7 @@ import numpy as np
 from soundstage.parse.classes import AVE
 from soundstage.studio import draw_ave, draw_people, look, sound, sounds_ave, speech
 from soundstage.studio.look import Kind
-from soundstage.studio.names import LANGUAGES
+from soundstage.studio.names import EVENTS, LANGUAGES
 
 # AVE's name -> LLP's, where the same thing is meant.
 SHARED = {
@@ -56,26 +56,29 @@ OWN = {  # name -> (how it is shown, how it sounds)
 FEMALE, MALE = ("f4", "Andrea", "anika", "grandma"), ("m4", "m6", "adam", "ed", "miguel", "max", "rob", "victor")
 # How speech is shown; the person comes with the class.
 TALKER = Kind(draw_people.speech, 0.8, 1.6, half_width=0.25)
+EVERY = (*EVENTS, *OWN, *ADULTS)  # what the two data sets tell apart, each under one name
 assert set(AVE) == {*SHARED, *ADULTS, *OWN}
 
 
 def thing(name):
-    """Return what both data sets call a thing: AVE's name, or LLP's where it has one for it."""
+    """Return what both data sets call a thing: LLP's name, or AVE's where LLP has none for it."""
     return SHARED.get(name, name)
 
 
 def actor_of(name, envelope, fps, size, rng, x=None, scale=1.0):
-    """Return a `look.Actor` of a class of AVE; arguments as in `look.actor_of`."""
-    if name in SHARED:
-        return look.actor_of(SHARED[name], envelope, fps, size, rng, x, scale)
+    """Return a `look.Actor` of a class of AVE, or of EVERY; arguments as in `look.actor_of`."""
+    name = thing(name)
+    if name in EVENTS:
+        return look.actor_of(name, envelope, fps, size, rng, x, scale)
     kind = TALKER if name in ADULTS else OWN[name][0]
     return look.actor_of_kind(kind, envelope, fps, size, rng, x, scale, ADULTS.get(name))
 
 
 def event(name, seconds, rng):
-    """Return one sounding event of a class of AVE: float32 at 48 kHz, RMS 0.1 in its louder parts."""
-    if name in SHARED:
-        return sound.event(SHARED[name], seconds, rng)
+    """Return one sounding event of a class of AVE, or of EVERY: float32 at 48 kHz, RMS 0.1 where it is loud."""
+    name = thing(name)
+    if name in EVENTS:
+        return sound.event(name, seconds, rng)
     if name in ADULTS:
         return _speech(ADULTS[name], seconds, rng)
     return sound.levelled(OWN[name][1](seconds, rng), seconds)

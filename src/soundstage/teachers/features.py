@@ -1,23 +1,28 @@
 """Extract one kind of feature from videos, as folders of .npy files that `parse.pack` reads.
 
     python -m soundstage.teachers.features --annotations ../shared/llp --videos media/ --kind resnet152 \\
-        --weights resnet152.pth --out-folder feats/res152
+        --weights resnet152.pth --out-folder feats
 
 Kinds: vggish (10 x 128), resnet152 (80 x 2048), r2plus1d_18 (10 x 512) from a state dict, clip (10 x
-width, of unit length) and clap_map (64 x width) from a model of `transformers`. A file is named by
-the first eleven letters of its video. Files that are there are kept, so that a killed call goes on;
---shard and --shards divide the work. Videos without the feature are named, with the reason.
+width, of unit length) and clap_map (64 x width) from a model of `transformers`; small_audio (10 x 128),
+small_frame (80 x 128) and small_motion (10 x 64) from the package's own networks (weights: shipped).
+Several kinds, with as many weights, share one decoding of each video. Each kind has a folder of its
+name in the output folder, and in it a file a video, named by its first eleven letters. Files that are
+there are kept, so that a killed call goes on; --shard and --shards divide the work. Videos without a
+feature are named, with the reason.
 """
 
+import functools
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from soundstage import cli, media
 from soundstage.errors import UserError
 from soundstage.files import atomic
 from soundstage.parse.pack import ID_LETTERS, report
-from soundstage.teachers import backbones, videos
+from soundstage.teachers import backbones, miniature, videos
 from soundstage.teachers.clap import Clap
 from soundstage.teachers.clip import Clip
 from soundstage.teachers.harvest import shard_of
@@ -58,6 +63,9 @@ KINDS = {
     "r2plus1d_18": backbones.R2Plus1D,
     "clip": ClipPictures,
     "clap_map": ClapMap,
+    "small_audio": miniature.Audio,
+    "small_frame": miniature.Frame,
+    "small_motion": miniature.Motion,
 }
 
 
@@ -66,42 +74,53 @@ def main():
     parser = cli.parser(__doc__)
     parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
     parser.add_argument("--videos", required=True, help="folder of media files, named by video or by its id")
-    parser.add_argument("--kind", required=True, choices=list(KINDS), help="which feature")
-    parser.add_argument("--weights", required=True, help="a state dict; for clip and clap_map a folder or hub name")
+    parser.add_argument("--kind", nargs="+", required=True, choices=list(KINDS), help="which features")
+    parser.add_argument("--weights", nargs="+", required=True, help="of each: a path, a hub name, shipped")
     parser.add_argument("--shard", type=int, default=0, help="number of the shard, from 0")
     parser.add_argument("--shards", type=int, default=1, help="how many shards there are")
-    parser.add_argument("--out-folder", required=True, type=Path, help="gets a file a video")
+    parser.add_argument("--out-folder", required=True, type=Path, help="gets a folder a kind, a file a video")
     options = parser.parse_args()
-    extractor = KINDS[options.kind](options.weights)
+    if len(options.kind) != len(options.weights):
+        raise UserError(f"expected weights of each kind, found {len(options.weights)} for {len(options.kind)}")
+    torch.set_num_threads(1)
+    extractors = {kind: KINDS[kind](weights) for kind, weights in zip(options.kind, options.weights, strict=True)}
     names = shard_of(options.annotations, options.shard, options.shards)
-    dropped = extract(names, options.videos, extractor, options.out_folder)
-    report(dropped, len(names), options.kind)
+    dropped = extract(names, options.videos, extractors, options.out_folder)
+    for kind, found in dropped.items():
+        report(found, len(names), kind)
 
 
-def extract(names, folder, extractor, out):
-    """Write the feature of every video that is not in `out` yet; return {"filename", "reason"} of the rest."""
-    dropped = []
+def extract(names, folder, extractors, out):
+    """Write the features of every video that are not in `out` yet; extractors: {kind: extractor}.
+
+    Returns {kind: list of {"filename", "reason"}} of the videos that do not have it.
+    """
+    dropped = {kind: [] for kind in extractors}
+    for kind in extractors:
+        Path(out, kind).mkdir(parents=True, exist_ok=True)
     for name in cli.progress(names, len(names), "features", "videos"):
-        path = Path(out, name[:ID_LETTERS] + ".npy")
-        if path.is_file():
-            continue
-        found, reason = read(folder, name, extractor)
-        if reason:
-            dropped.append({"filename": name, "reason": reason})
-            continue
-        with atomic(path) as temporary, open(temporary, "wb") as stream:
-            np.save(stream, extractor.features(found))
+        read_once = functools.cache(functools.partial(read, folder, name))
+        for kind, extractor in extractors.items():
+            path = Path(out, kind, name[:ID_LETTERS] + ".npy")
+            if path.is_file():
+                continue
+            found, reason = read_once(extractor.kind, getattr(extractor, "sample_rate_hz", None))
+            if reason:
+                dropped[kind].append({"filename": name, "reason": reason})
+                continue
+            with atomic(path) as temporary, open(temporary, "wb") as stream:
+                np.save(stream, extractor.features(found))
     return dropped
 
 
-def read(folder, name, extractor):
-    """Return (what an extractor reads of a video, "") or (None, why not)."""
+def read(folder, name, kind, sample_rate_hz=None):
+    """Return (pictures or samples of a video, "") or (None, why not); kind: pictures or sound."""
     path = videos.find(folder, name)
     if path is None:
         return None, "missing"
     try:
-        if extractor.kind == "sound":
-            samples = media.read_audio(path, sample_rate_hz=extractor.sample_rate_hz)
+        if kind == "sound":
+            samples = media.read_audio(path, sample_rate_hz=sample_rate_hz)
             return (samples, "") if len(samples) else (None, "no sound")
         stream = media.picture_stream(media.probe(path))
         if stream is None:

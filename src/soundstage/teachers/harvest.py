@@ -46,17 +46,18 @@ SCHEMA = pyarrow.schema(
 def main():
     """Read the flags, score one shard, write."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
+    parser.add_argument("--annotations", required=True, help="folder with LLP's AVVP_*.csv or AVE's files")
     parser.add_argument("--videos", required=True, help="folder of media files, named by video or by its id")
     for modality in MODALITIES:
         parser.add_argument(f"--{modality}", metavar="KIND=MODEL", help=f"{modality} teacher")
-    parser.add_argument("--prompts", default=str(prompts.PUBLISHED), help="JSON of captions and thresholds")
+    parser.add_argument("--prompts", help="JSON of captions and thresholds (default: the package's own)")
     parser.add_argument("--shard", type=int, default=0, help="number of the shard, from 0")
     parser.add_argument("--shards", type=int, default=1, help="how many shards there are")
     parser.add_argument("--out", required=True, type=Path, help="the Parquet file to write")
     cli.add_settings(parser, Settings)
     options = parser.parse_args()
-    asked = prompts.read(options.prompts)
+    classes = annotations.classes_of(options.annotations)
+    asked = prompts.read(options.prompts or prompts.default(classes), classes)
     teachers = [load(getattr(options, key), key, options.settings) for key in MODALITIES if getattr(options, key)]
     if not teachers:
         raise UserError("expected --audio or --visual, or both")
@@ -80,9 +81,11 @@ def load(text, modality, settings):
 
 def shard_of(folder, shard, shards):
     """Return the names of the videos of a shard, of all splits whose file is in the folder."""
-    paths = [Path(folder, name) for name in annotations.WEAK_FILES.values()]
-    names = [name for path in paths if path.is_file() for name in annotations.read_weak(path)[0]]
-    return names[shard::shards]
+    if annotations.is_ave(folder):
+        splits = annotations.WEAK_FILES
+    else:
+        splits = [key for key, name in annotations.WEAK_FILES.items() if Path(folder, name).is_file()]
+    return [name for split in splits for name in annotations.names(folder, split)][shard::shards]
 
 
 def harvest(names, folder, teachers, asked, settings):

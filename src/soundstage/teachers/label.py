@@ -31,9 +31,9 @@ def main():
     """Read the flags; write labels or thresholds."""
     parser = cli.parser(__doc__)
     parser.add_argument("--scores", nargs="+", required=True, help="Parquet files of harvest")
-    parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
+    parser.add_argument("--annotations", required=True, help="folder with LLP's AVVP_*.csv or AVE's files")
     parser.add_argument("--split", required=True, choices=["train", "val", "test"])
-    parser.add_argument("--thresholds", default=str(prompts.PUBLISHED), help="JSON of captions and thresholds")
+    parser.add_argument("--thresholds", help="JSON of captions and thresholds (default: the package's own)")
     parser.add_argument("--soft", action="store_true", help="probabilities instead of 0 and 1")
     parser.add_argument("--fuse", choices=rules.FUSIONS, help="one label of both teachers for both streams")
     wanted = parser.add_mutually_exclusive_group(required=True)
@@ -44,9 +44,10 @@ def main():
     if options.soft and options.fuse:
         raise UserError("--soft and --fuse exclude each other")
     truth = annotations.read(options.annotations, options.split)
-    names, scores, dropped = read_scores(options.scores, truth.filenames)
+    names, scores, dropped = read_scores(options.scores, truth.filenames, truth.classes)
     place, _ = store.rows(truth.filenames, names)
-    asked = prompts.read(options.thresholds)
+    options.thresholds = options.thresholds or prompts.default(truth.classes)
+    asked = prompts.read(options.thresholds, truth.classes)
     if options.calibrate:
         return calibrate(scores, truth, place, options)
     audio, visual = make(scores, asked.thresholds, truth.weak[place], options)

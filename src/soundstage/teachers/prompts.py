@@ -7,9 +7,10 @@ import numpy as np
 
 from soundstage.errors import UserError
 from soundstage.files import read_json
-from soundstage.parse.classes import LLP, MODALITIES
+from soundstage.parse.classes import AVE, LLP, MODALITIES
 
 PUBLISHED = Path(__file__).with_name("llp.json")
+OF_AVE = Path(__file__).with_name("ave.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Prompts:
     classes: tuple
     prompts: dict
     thresholds: dict
+
+
+def default(classes):
+    """Return the package's own file of prompts for the classes of a data set."""
+    return OF_AVE if tuple(classes) == AVE else PUBLISHED
 
 
 def read(path=PUBLISHED, classes=LLP):

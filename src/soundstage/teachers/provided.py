@@ -7,8 +7,6 @@ A folder holds a .npy file per video, (10, classes) in [0, 1], named by the firs
 its name, as the authors released them. Videos without labels are left out, counted and named.
 """
 
-from pathlib import Path
-
 import numpy as np
 
 from soundstage import cli
@@ -21,14 +19,15 @@ from soundstage.parse.pack import read_array, report
 def main():
     """Read the flags, gather, write."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
+    parser.add_argument("--annotations", required=True, help="folder with LLP's AVVP_*.csv or AVE's files")
     parser.add_argument("--split", required=True, choices=["train", "val", "test"])
     for name in MODALITIES:
         parser.add_argument(f"--{name}", required=True, help="folder of .npy files")
     parser.add_argument("--out", required=True, help="the .npz file to write")
     arguments = parser.parse_args()
-    names = annotations.read_weak(Path(arguments.annotations, annotations.WEAK_FILES[arguments.split]))[0]
-    labels = gather(names, {name: getattr(arguments, name) for name in MODALITIES})
+    names = annotations.names(arguments.annotations, arguments.split)
+    folders = {name: getattr(arguments, name) for name in MODALITIES}
+    labels = gather(names, folders, annotations.classes_of(arguments.annotations))
     report(labels.dropped, len(names), "labels")
     store.save_labels(arguments.out, labels)
 
