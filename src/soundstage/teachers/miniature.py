@@ -131,5 +131,5 @@ def scaled(pictures):
 
 
 def rows(pictures):
-    """Return (10, 3, 8, height, width) of (80, 3, height, width): the pictures of a second in a row."""
-    return pictures.unflatten(0, (SECONDS, PICTURES_PER_SECOND)).transpose(1, 2)
+    """Return (n, 3, 8, height, width) of (8 n, 3, height, width): the pictures of a second in a row."""
+    return pictures.unflatten(0, (-1, PICTURES_PER_SECOND)).transpose(1, 2)
