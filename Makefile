@@ -29,7 +29,7 @@ format: setup ## put code into the project's style
 	$(BIN)/ruff check --fix
 	PATH="$(CURDIR)/$(BIN):$$PATH" snakefmt Snakefile workflow
 
-studio_models: setup ## train the small separator anew (an hour)
+studio_models: setup ## train the small models of the package anew (two hours)
 	$(BIN)/snakemake --profile workflow/profiles/local --cores $(CORES) studio_models
 
 freeze: setup ## write the installed versions into constraints.txt

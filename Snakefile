@@ -28,6 +28,7 @@ include: "workflow/rules/10-paper.smk"
 localrules:
     all,
     studio,
+    studio_models,
     films,
     align,
     clips,
@@ -55,6 +56,12 @@ rule studio:
         "results/studio.png",
         expand("work/studio/films/{film}", film=FILMS),
         expand("work/studio/benchmarks/{benchmark}", benchmark=STUDIO_BENCHMARKS),
+
+
+rule studio_models:
+    """The embedded corpus's small pretrained models, trained anew; those in use are in the package."""
+    input:
+        expand("work/studio/models/{model}", model=["separator", "miniature"]),
 
 
 rule films:

@@ -4,6 +4,8 @@ Paths are given to ffmpeg as `file:` URLs with a protocol whitelist, standard in
 time limit, so that a hostile file name or playlist cannot reach anything else.
 """
 
+import copy
+import functools
 import hashlib
 import io
 import json
@@ -38,6 +40,13 @@ def probe(path):
     UserError when the file is missing, empty, or not media.
     """
     _exists(path)
+    about = Path(path).stat()
+    return copy.deepcopy(_described(str(path), about.st_mtime_ns, about.st_size))
+
+
+@functools.lru_cache(maxsize=8)
+def _described(path, changed, size):
+    """Return what `probe` does of a file as it was last changed; asked several times of a video in a row."""
     command = ["ffprobe", "-v", "error", "-protocol_whitelist", "file,pipe"]
     command += ["-of", "json", "-show_format", "-show_streams", "-i", url(path)]
     out, error = _run(command, path, timeout_seconds=120)

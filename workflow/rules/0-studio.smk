@@ -207,7 +207,7 @@ rule draw_sheet:
         """
 
 
-rule studio_models:
+rule train_separator:
     """Train the small speech separator anew on studio material of its own (an hour)."""
     output:
         directory("work/studio/models/separator"),
@@ -231,4 +231,32 @@ rule studio_models:
         exec &> >(tee {log:q})
         python -m soundstage.nospeech.train \
             --out {params.folder:q}
+        """
+
+
+rule train_miniature:
+    """Train the small feature networks of event parsing anew on scenes of their own (half an hour)."""
+    output:
+        directory("work/studio/models/miniature"),
+    log:
+        "logs/studio/miniature.log",
+    benchmark:
+        "logs/studio/miniature.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        disk_mb=1500,
+        runtime="3h",
+    params:
+        scenes=lambda wildcards, output: f"{output[0]}-scenes",
+        recipe=recipe("teachers.miniature_train"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.teachers.miniature_train \
+            --out {output:q} \
+            --scenes {params.scenes:q} \
+            --workers {threads}
         """

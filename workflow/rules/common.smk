@@ -270,12 +270,18 @@ def unannotated(wildcards):
 
 
 def shipped_features():
-    """Return the hashes of the package's own feature networks in use, so that new ones extract anew."""
-    folder = Path(workflow.basedir, "src/soundstage/teachers/miniature")
-    used = [
-        kind.removeprefix("small_") for kind, weights in EXTRACTED.items() if weights == "shipped"
+    """Return names and hashes of the package's own weights in use, so that new ones extract anew."""
+    folder = Path(workflow.basedir, "src/soundstage/teachers/shipped")
+    weights = [
+        path
+        for kind, source in EXTRACTED.items()
+        if source == "shipped"
+        for path in [
+            *folder.glob(f"miniature/{kind.removeprefix('small_')}-*.pt"),
+            folder / kind.removesuffix("_map") / "model.safetensors",
+        ]
     ]
-    return [sha256(folder / f"{kind}.pt") for kind in used if (folder / f"{kind}.pt").is_file()]
+    return [f"{path.name} {sha256(path)}" for path in weights if path.is_file()]
 
 
 def thresholds_of(wildcards):

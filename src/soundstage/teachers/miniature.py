@@ -2,20 +2,28 @@
 
 They stand where VGGish, ResNet-152 and R(2+1)D stand on LLP, and are extractors like those of `backbones`.
 `weights` is the word shipped, for the ones in the package, or a folder that `miniature_train` has written.
+A file of weights is named NAME-CHECKSUM.pt by its own SHA-256, which is compared before it is opened.
 """
 
+import hashlib
+import io
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import signal
 from torch import nn
 
 from soundstage.errors import UserError
+from soundstage.files import atomic, sha256
 from soundstage.parse.classes import SECONDS
 from soundstage.teachers.backbones import batched, loaded, read_state, vggish_examples
 from soundstage.teachers.segments import PICTURES_PER_SECOND, nearest
+from soundstage.units import AUDIO_HZ
 
-SHIPPED = Path(__file__).with_name("miniature")
+SHIPPED = Path(__file__).parent / "shipped" / "miniature"
+CHECKSUM_LETTERS = 8  # of the SHA-256, in a file's name
 PICTURES = SECONDS * PICTURES_PER_SECOND
 FRAME_PIXELS, MOTION_PIXELS = 64, 48  # sides of the squares that pictures are squeezed into
 
@@ -63,25 +71,50 @@ def network(name, classes):
 
 def trained(name, weights):
     """Return a network as a function to its embeddings, with weights read from a folder."""
-    folder = SHIPPED if weights == "shipped" else Path(weights)
-    path = folder / f"{name}.pt"
-    if not path.is_file():
-        raise UserError("the weights are missing", path, "the word shipped, or a folder of miniature_train")
+    path = weights_file(name, SHIPPED if weights == "shipped" else weights)
+    if not sha256(path).startswith(path.stem.rpartition("-")[2]):
+        raise UserError("the file is not what its checksum says", path, "take it from the package again")
     state = read_state(path)
     net = loaded(network(name, len(state["classes.bias"])), {key: x.float() for key, x in state.items()}, path)
     return net.embed
 
 
+def weights_file(name, folder):
+    """Return the path of a network's weights in a folder; UserError when there is none, or several."""
+    found = sorted(Path(folder).glob(f"{name}-{'[0-9a-f]' * CHECKSUM_LETTERS}.pt"))
+    if len(found) != 1:
+        what = f"expected one file {name}-CHECKSUM.pt, found {len(found)}"
+        raise UserError(what, folder, "weights are the word shipped, or a folder of miniature_train")
+    return found[0]
+
+
+def save(name, net, folder):
+    """Write a network's weights in half precision as FOLDER/NAME-CHECKSUM.pt; others of its name go.
+
+    Returns (path, SHA-256 as hexadecimal).
+    """
+    stream = io.BytesIO()
+    state = {key: value.half() if value.is_floating_point() else value for key, value in net.state_dict().items()}
+    torch.save(state, stream)
+    digest = hashlib.sha256(stream.getvalue()).hexdigest()
+    path = Path(folder, f"{name}-{digest[:CHECKSUM_LETTERS]}.pt")
+    for old in Path(folder).glob(f"{name}-*.pt"):
+        old.unlink()
+    with atomic(path) as temporary:
+        temporary.write_bytes(stream.getvalue())
+    return path, digest
+
+
 class Audio:
     """(10, 128): log-mels of 0.96 s each, brought to ten."""
 
-    kind, sample_rate_hz = "sound", 16000
+    kind, sample_rate_hz = "sound", AUDIO_HZ
 
     def __init__(self, weights="shipped"):
         self.net = trained("audio", weights)
 
     def features(self, samples):
-        """Return (10, 128) of a mono waveform (n,) at 16 kHz."""
+        """Return (10, 128) of a mono waveform (n,) at 48 kHz, which CLAP reads too: decoded once for both."""
         return batched(self.net, sounds(samples))
 
 
@@ -112,8 +145,9 @@ class Motion:
 
 
 def sounds(samples):
-    """Return (10, 1, 96, 64) float32 of a mono waveform at 16 kHz."""
-    examples = torch.from_numpy(vggish_examples(samples))[:, None]
+    """Return (10, 1, 96, 64) float32 of a mono waveform at 48 kHz."""
+    third = signal.resample_poly(samples, 1, 3).astype(np.float32)
+    examples = torch.from_numpy(vggish_examples(third))[:, None]
     return examples[nearest(len(examples), SECONDS)]
 
 

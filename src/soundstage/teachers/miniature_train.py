@@ -1,6 +1,6 @@
 """Train the small networks of the embedded standard features on scenes made for that alone.
 
-    python -m soundstage.teachers.miniature_train --out work/studio/models/miniature
+    python -m soundstage.teachers.miniature_train --out work/studio/models/miniature --scenes scenes
 
 The scenes are planned like those of the studio's LLP- and AVE-like sets, from seeds that no corpus
 uses, and rendered at eight pictures a second without being encoded. The networks learn from weak
@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import signal
 
 from soundstage import cli
 from soundstage.files import atomic, write_text
@@ -47,19 +46,19 @@ class Size:
 def main():
     """Read the flags, make the scenes that are not there yet, train, write."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets audio.pt, frame.pt, motion.pt")
+    parser.add_argument("--out", type=Path, required=True, help="folder that gets the weights and a model card")
+    parser.add_argument("--scenes", type=Path, required=True, help="folder of scenes, 1 GB; those there are kept")
     parser.add_argument("--workers", type=int, default=1, help="processes that make scenes")
     options = parser.parse_args()
     torch.set_num_threads(1)
     size = Size(workers=options.workers)
-    scenes = material(options.out / "scenes", size)
+    scenes = material(options.scenes, size)
     lines = []
     for name in miniature.SHAPES:
-        net, said = train(name, scenes, size)
-        state = {key: value.half() if value.is_floating_point() else value for key, value in net.state_dict().items()}
-        with atomic(options.out / f"{name}.pt") as temporary:
-            torch.save(state, temporary)
-        lines.append(said)
+        net, reached = train(name, scenes, size)
+        path, digest = miniature.save(name, net, options.out)
+        count = sum(x.numel() for x in net.parameters())
+        lines.append(f"| {name} | {count} | {reached} | `{path.name}` | `{digest}` |")
     write_text(options.out / "MODEL_CARD.md", card(lines, size))
 
 
@@ -97,9 +96,8 @@ def make(job):
         scene = ave_plan.scene(AVE_SEED, "train", number)
         frames, heard = pictures_of(ave.take(scene, AVE_SEED))
         named = [ave_classes.thing(scene.events[0].name)]
-    sound = signal.resample_poly(heard, 1, 3).astype(np.float32)
     values = {
-        "audio": miniature.sounds(sound)[:, 0].numpy().astype(np.float16),
+        "audio": miniature.sounds(heard)[:, 0].numpy().astype(np.float16),
         "frame": miniature.squares(frames, miniature.FRAME_PIXELS).numpy(),
         "labels": np.isin(CLASSES, named),
         "known": ~np.isin(CLASSES, UNKNOWN[kind]),
@@ -149,7 +147,7 @@ def video_probabilities(logits, videos):
 
 
 def train(name, scenes, size):
-    """Return (a trained network, a line on what it reaches on the scenes held out)."""
+    """Return (a trained network, what it reaches on the scenes held out, as text)."""
     torch.manual_seed(0)
     net = miniature.network(name, len(CLASSES))
     places = np.arange(len(scenes["labels"]))
@@ -166,7 +164,7 @@ def train(name, scenes, size):
             value.backward()
             optimiser.step()
             schedule.step()
-    return net.eval(), f"| {name} | {sum(x.numel() for x in net.parameters())} | {measured(net, name, scenes, held)} |"
+    return net.eval(), measured(net, name, scenes, held)
 
 
 def loss(net, name, scenes, chosen, rng):
@@ -181,7 +179,7 @@ def measured(net, name, scenes, held):
     from sklearn.metrics import average_precision_score
 
     with torch.inference_mode():
-        parts = np.array_split(held, 10)
+        parts = np.array_split(held, min(10, len(held)))
         found = [video_probabilities(net(inputs_of(name, scenes, part, None)), len(part)) for part in parts]
     found, wanted = torch.cat(found).numpy(), scenes["labels"][held]
     scores = [average_precision_score(wanted[:, c], found[:, c]) for c in np.flatnonzero(wanted.any(0))]
@@ -201,8 +199,8 @@ def card(lines, size):
             f"whole videos alone. One scene of {HELD_OUT} was held out; on those the networks reach, with a weak label",
             "that names what is heard or seen, so that neither eye nor ear alone can be right everywhere:",
             "",
-            "| network | parameters | mean average precision of the weak label, % |",
-            "| --- | --: | --: |",
+            "| network | parameters | mean average precision of the weak label, % | file | SHA-256 |",
+            "| --- | --: | --: | --- | --- |",
             *lines,
             "",
             "Made again by `snakemake studio_models`. Weights are in half precision.",
