@@ -71,7 +71,7 @@ def test_prompts_of_ave_are_its_own():
 
 
 def teacher_scores(folder, path):
-    """Write scores of teachers that are sure of what is there: 5 while it is, -5 else."""
+    """Write scores of teachers that are sure of what is there: 50 while it is, -50 else."""
     tables, said = [], []
     for split in SPLITS:
         order = ave.read_order(folder / f"{split}_order.h5")
@@ -81,7 +81,7 @@ def teacher_scores(folder, path):
             said.append({"filename": name, "reason": "", "flags": []})
             for modality in ("audio", "visual"):
                 columns = {"filename": [name] * 10, "modality": [modality] * 10, "segment": range(10)}
-                values = np.where(row, 5.0, -5.0).astype(np.float32)
+                values = np.where(row, 50.0, -50.0).astype(np.float32)
                 columns |= {"seconds": range(10), "scores": list(values), "embedding": [[0.0]] * 10}
                 tables.append(pyarrow.table(columns))
     pyarrow.parquet.write_table(pyarrow.concat_tables(tables), path)
