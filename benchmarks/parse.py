@@ -69,7 +69,7 @@ def drained(batches):
 
 
 def trained(batches, variant, limit):
-    """Return seconds a video of training steps of VALOR on at most `limit` batches."""
+    """Return seconds a video of training steps of VALOR on at most `limit` batches; None: on all."""
     torch.manual_seed(0)
     net = networks.network("valor").train()
     optimiser = optimise.optimiser(net.parameters(), variant)
@@ -150,7 +150,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for the random features, kept")
     parser.add_argument("--videos", type=int, default=10_000, help="videos of the input side")
-    parser.add_argument("--steps", type=int, default=12, help="training steps that are timed, both ways")
+    parser.add_argument("--steps", type=int, help="training steps that are timed, both ways (default: a whole epoch)")
     parser.add_argument("--metric-videos", type=int, default=1200, help="videos of the metric")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -174,7 +174,7 @@ def main():
         trained(packed_batches(packed, variant.batch_videos), variant, options.steps),
     ]
     whole = [one * options.videos for one in steps]
-    text = f"from {options.steps} steps each"
+    text = f"reckoned from {options.steps} steps each" if options.steps else "whole"
     print(f"epoch of VALOR, {text}: files {whole[0]:.0f} s, packed {whole[1]:.0f} s: {whole[0] / whole[1]:.2f} x")
 
 

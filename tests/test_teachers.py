@@ -480,11 +480,11 @@ def test_standard_features_have_their_shapes(tmp_path, monkeypatch):
 
 def test_features_of_videos_by_the_command_line(library, clip_folder, tmp_path):
     flags = ["--annotations", library, "--videos", library, "--kind", "clip", "--weights", clip_folder]
-    said = module("features", *flags, "--out-folder", tmp_path / "clip")
+    said = module("features", *flags, "--out-folder", tmp_path)
     assert {path.stem for path in (tmp_path / "clip").iterdir()} == {name[:11] for name in NAMES[:4]}
-    good = np.load(tmp_path / "clip" / "clip" / f"{NAMES[0][:11]}.npy")
+    good = np.load(tmp_path / "clip" / f"{NAMES[0][:11]}.npy")
     assert good.shape == (10, 8) and np.abs(np.linalg.norm(good, axis=1) - 1).max() < 1e-5
     assert NAMES[4] in said and "(missing): " + NAMES[5] in said
-    (tmp_path / "clip" / "clip" / f"{NAMES[0][:11]}.npy").write_bytes(b"kept")
-    module("features", *flags, "--out-folder", tmp_path / "clip")
-    assert (tmp_path / "clip" / "clip" / f"{NAMES[0][:11]}.npy").read_bytes() == b"kept"
+    (tmp_path / "clip" / f"{NAMES[0][:11]}.npy").write_bytes(b"kept")
+    module("features", *flags, "--out-folder", tmp_path)
+    assert (tmp_path / "clip" / f"{NAMES[0][:11]}.npy").read_bytes() == b"kept"
