@@ -624,7 +624,7 @@ def test_videos_without_features_are_left_out_and_named(released, tmp_path):
 
 OVERLAY = """
 parse:
-  ave: {annotations: ""}
+  ave: {{annotations: ""}}
   table6: [given]
   corpus: released
   annotations: {folder}
