@@ -61,7 +61,7 @@ rule studio:
 rule studio_models:
     """The embedded corpus's small pretrained models, trained anew; those in use are in the package."""
     input:
-        expand("work/studio/models/{model}", model=["separator", "miniature"]),
+        expand("work/studio/models/{model}", model=["separator", "miniature", "clip", "clap"]),
 
 
 rule films:

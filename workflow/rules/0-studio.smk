@@ -260,3 +260,34 @@ rule train_miniature:
             --scenes {params.scenes:q} \
             --workers {threads}
         """
+
+
+rule train_teacher:
+    """Train the small CLIP or CLAP anew on captioned pictures or sounds of its own (a quarter of an hour)."""
+    output:
+        directory("work/studio/models/{teacher}"),
+    log:
+        "logs/studio/{teacher}.log",
+    benchmark:
+        "logs/studio/{teacher}.tsv"
+    wildcard_constraints:
+        teacher="clip|clap",
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        disk_mb=100,
+        runtime="3h",
+    params:
+        # with the checkpoint beside the output, from which a killed training goes on
+        folder=lambda wildcards, output: Path(output[0]).parent.as_posix(),
+        modality=lambda wildcards: {"clip": "visual", "clap": "audio"}[wildcards.teacher],
+        recipe=recipe("teachers.learn"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.teachers.learn \
+            --modality {params.modality} \
+            --out {params.folder:q}
+        """

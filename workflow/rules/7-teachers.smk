@@ -4,7 +4,8 @@
 # makes   work/teachers/scores/{shard}.parquet (segment scores and embeddings of a shard of videos),
 #         work/teachers/features/{shard}/{kind}/ (features of the same videos, where they are asked for),
 #         work/teachers/labels/{labels}/{split}.npz, work/teachers/fidelity/{labels}.json
-# costs   with full-size teachers about 10 s a video on one core; the rest seconds
+# costs   with full-size teachers about a minute a video on one core, with the package's own
+#         half a second; the rest seconds
 #
 # The wildcard `data` is empty for LLP and ave/ for AVE.
 
@@ -33,6 +34,7 @@ rule harvest_scores:
         audio=config["teachers"]["audio"],
         shards=config["teachers"]["shards"],
         prompts=lambda wildcards: [f"--prompts={path}" for path in prompts_of(wildcards.data)],
+        weights=shipped_weights(),
         settings=settings("teachers", only=("precision", "batch_segments", "silence_db")),
         recipe=recipe("teachers.harvest"),
     shell:

@@ -261,6 +261,15 @@ def feature_inputs(wildcards):
     return given + (shards if len(given) < len(PARSER_INPUTS) else [])
 
 
+def shipped_weights():
+    """Return the hashes of the package's own teachers that the configuration names, so that new ones harvest anew."""
+    folder = Path(workflow.basedir, "src/soundstage/teachers/shipped")
+    named = [config["teachers"][who].partition("=") for who in ("visual", "audio")]
+    return [
+        sha256(folder / kind / "model.safetensors") for kind, _, source in named if source == "shipped"
+    ]
+
+
 def unannotated(wildcards):
     """Say why a table of event parsing cannot be made: an input function for what has no input."""
     raise WorkflowError(

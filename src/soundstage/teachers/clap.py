@@ -3,12 +3,10 @@
 import numpy as np
 import torch
 
-from soundstage.errors import UserError
 from soundstage.teachers.clip import unit
+from soundstage.teachers.mels import Mels
 from soundstage.teachers.segments import quantised, repeat_padded, stretched
-from soundstage.teachers.weights import captions_of, embedding, feature_extractor, load_model
-
-QUIETEST = 1e-10  # power below which the decibel scale ends
+from soundstage.teachers.weights import captions_of, embedding, feature_extractor, load_model, located
 
 
 class Clap:
@@ -21,16 +19,15 @@ class Clap:
     modality = "audio"
 
     def __init__(self, source, settings):
-        """source: folder or hub name; settings: `settings.Settings`. UserError when it is no CLAP."""
+        """source: folder, hub name or "shipped"; settings: `settings.Settings`. UserError when it is no CLAP."""
+        source = located(source, "clap")
         self.model, self.device = load_model("ClapModel", source, settings)
         self.captions = captions_of(source, settings)
         self.extractor = feature_extractor(source)
         self.fused = self.model.config.audio_config.enable_fusion
-        filters = self.extractor.mel_filters if self.fused else self.extractor.mel_filters_slaney
-        self.filters = torch.from_numpy(np.asarray(filters)).float().to(self.device)
-        self.window = torch.hann_window(self.extractor.fft_window_size, device=self.device)
-        self.samples = self.extractor.nb_max_samples
-        self.sample_rate_hz = self.extractor.sampling_rate
+        self.log_mel = Mels(self.extractor, self.fused, self.device)
+        self.samples = self.log_mel.samples
+        self.sample_rate_hz = self.log_mel.sample_rate_hz
         self.batch = settings.batch_segments
         self.scale = float(self.model.logit_scale_a.detach().float().exp())
 
@@ -72,13 +69,3 @@ class Clap:
             mel = mel.expand(-1, 4, -1, -1)
         longer = torch.zeros(len(mel), 1, dtype=torch.bool, device=self.device)
         return {"input_features": mel, "is_longer": longer}
-
-    def log_mel(self, waves):
-        """Return (n, frames, mels) decibels of (n, samples) waveforms, as the extractor makes them."""
-        size = self.extractor.fft_window_size
-        spectrum = torch.stft(waves, size, self.extractor.hop_length, window=self.window, return_complex=True)
-        power = torch.einsum("nft,fm->ntm", spectrum.abs().square(), self.filters)
-        decibels = 10 * torch.log10(power.clamp(min=QUIETEST))
-        if self.extractor.top_db is not None:
-            raise UserError("a CLAP with a limited decibel range is not supported", "top_db")
-        return decibels

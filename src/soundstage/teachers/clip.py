@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from soundstage.teachers.weights import captions_of, embedding, image_statistics, load_model
+from soundstage.teachers.weights import captions_of, embedding, image_statistics, load_model, located
 
 
 class Clip:
@@ -13,7 +13,8 @@ class Clip:
     modality = "visual"
 
     def __init__(self, source, settings):
-        """source: folder or hub name; settings: `settings.Settings`. UserError when it is no CLIP."""
+        """source: folder, hub name or "shipped"; settings: `settings.Settings`. UserError when it is no CLIP."""
+        source = located(source, "clip")
         self.model, self.device = load_model("CLIPModel", source, settings)
         self.captions = captions_of(source, settings)
         self.mean, self.deviation = image_statistics(source, self.device, self.model.dtype)
@@ -38,9 +39,14 @@ class Clip:
 
     def pixels(self, picture):
         """Return (3, size, size): squeezed to a square without cropping, normalised."""
-        tensor = torch.tensor(picture, device=self.device).permute(2, 0, 1)[None].float() / 255
-        square = F.interpolate(tensor, (self.size, self.size), mode="bilinear", align_corners=False)[0]
+        square = squeezed(torch.tensor(picture, device=self.device), self.size)
         return ((square - self.mean) / self.deviation).to(self.model.dtype)
+
+
+def squeezed(picture, size):
+    """Return (3, size, size) float32 in 0 to 1 of a (height, width, 3) uint8 tensor, nothing cropped."""
+    tensor = picture.permute(2, 0, 1)[None].float() / 255
+    return F.interpolate(tensor, (size, size), mode="bilinear", align_corners=False)[0]
 
 
 def unit(vectors):

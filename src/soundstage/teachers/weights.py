@@ -1,6 +1,7 @@
 """Models of `transformers` and what stands beside them: tokeniser, picture statistics, extractor."""
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -9,7 +10,13 @@ from soundstage.errors import UserError
 
 PICTURE_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP, where a folder names no other
 PICTURE_DEVIATION = (0.26862954, 0.26130258, 0.27577711)
+SHIPPED = Path(__file__).parent / "shipped"  # the embedded corpus's own models
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def located(source, name):
+    """Return a folder or hub name as it is, and for "shipped" the folder of the package's own model, clip or clap."""
+    return str(SHIPPED / name) if source == "shipped" else source
 
 
 def load_model(name, source, settings):
