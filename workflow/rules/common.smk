@@ -266,7 +266,9 @@ def shipped_weights():
     folder = Path(workflow.basedir, "src/soundstage/teachers/shipped")
     named = [config["teachers"][who].partition("=") for who in ("visual", "audio")]
     return [
-        sha256(folder / kind / "model.safetensors") for kind, _, source in named if source == "shipped"
+        sha256(folder / kind / "model.safetensors")
+        for kind, _, source in named
+        if source == "shipped"
     ]
 
 

@@ -26,6 +26,7 @@ from soundstage.teachers.weights import embedding
 from soundstage.units import rng_of, seed_of
 
 NAMES = {"visual": "clip", "audio": "clap"}
+STEPS = {"visual": 1000, "audio": 400}  # with which the models in the package were trained
 MOST_SCALE = math.log(100)  # of the logits, as CLIP's authors limit it
 
 
@@ -34,9 +35,9 @@ class Training:
     """How the small teachers are trained; every field with its unit."""
 
     seed: int = 90210  # names the material, the first weights and every batch; no other set has it
-    pictures: int = 6000  # rendered at the start
-    sounds: int = 2100  # of events, rendered at the start; a tenth as many ambiences and pieces of music
-    steps: int = 900  # optimiser steps
+    pictures: int = 4000  # rendered at the start
+    sounds: int = 1260  # of events, rendered at the start; a tenth as many ambiences and pieces of music
+    steps: int = 0  # optimiser steps; 0 = those of the package's own model: STEPS
     batch: int = 64  # examples per step, each contrasted with the captions of all
     learning_rate: float = 1.5e-3  # AdamW, highest; falls with a cosine
     weight_decay: float = 0.05  # AdamW
@@ -70,6 +71,7 @@ class Learner:
 
     def __init__(self, modality, settings):
         """modality: visual or audio; settings: a `Training`."""
+        settings = dataclasses.replace(settings, steps=settings.steps or STEPS[modality])
         self.modality, self.settings = modality, settings
         self.known = captions.words()
         count = settings.pictures if modality == "visual" else settings.sounds
