@@ -3,13 +3,15 @@
     python benchmarks/dag.py [--films 10 100 1000]
 
 Makes tables of films that do not exist but as empty files, in a folder that is removed afterwards,
-and plans everything of all runs (`snakemake -n`). The second figure is what reading the Snakefile,
-the configuration and the tables adds to an empty Snakefile, as every job on a cluster pays it.
-Processor time is given too, because other work on the machine lengthens the other.
+and plans everything of all runs and tables (`snakemake -n`, with the Python that runs this). The last
+figure is what reading the Snakefile, the configuration and the tables adds to an empty Snakefile, as
+every job on a cluster pays it. Processor time is given too, because other work on the machine lengthens
+the other. Growth is of a size over the size before it: of films, jobs, files and processor time.
 """
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -53,27 +55,39 @@ def snakemake(folder, *arguments):
 
 
 def measure(films):
-    """Return one line of figures for a corpus of so many films."""
+    """Return the figures of a corpus of so many films by their names."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_corpus(folder, films)
         ours = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", "overlay.yaml"]
-        seconds, processor, megabytes, text = snakemake(folder, *ours, "--dry-run", "--quiet", "rules", "--")
-        jobs = int(text.split("\ntotal")[1].split()[0])
+        seconds, processor, megabytes, text = snakemake(folder, *ours, "--dry-run", "--")
         (folder / "empty.smk").write_text(EMPTY)
         empty = min(snakemake(folder, "--snakefile", "empty.smk", "--list-rules")[1] for _ in range(3))
         read = min(snakemake(folder, *ours, "--list-rules")[1] for _ in range(3))
-    figures = f"{films:6d} {jobs:7d} {seconds:11.1f} {processor:14.1f} {megabytes:8.0f} {1000 * processor / jobs:11.2f}"
-    return f"{figures} {read - empty:17.2f}"
+    figures = {"films": films, "jobs": int(text.split("\ntotal")[1].split()[0]), "files": len(made(text))}
+    figures |= {"dry run, s": seconds, "processor, s": processor, "peak MB": megabytes}
+    return figures | {"adds to empty, s": read - empty}
+
+
+def made(text):
+    """Return the files and folders that the jobs of a dry run would make."""
+    return {name for names in re.findall(r"^    output: (.+)$", text, re.M) for name in names.split(", ")}
 
 
 def main():
-    """Print a line per size."""
+    """Print a line per size, and one of growth between two."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--films", type=int, nargs="+", default=[10, 100, 1000], help="sizes (default: 10 100 1000)")
-    print(" films    jobs  dry run, s  processor, s  peak MB  ms per job  adds to empty, s", flush=True)
+    before = None
     for films in arguments.parse_args().films:
-        print(measure(films), flush=True)
+        found = measure(films)
+        if before is None:
+            print(" ".join(f"{name:>16}" for name in found), flush=True)
+        else:
+            grown = {name: found[name] / before[name] for name in ("films", "jobs", "files", "processor, s")}
+            print(" ".join(f"{f'x {grown[name]:.1f}' if name in grown else '':>16}" for name in found), flush=True)
+        print(" ".join(f"{value:16.{0 if float(value).is_integer() else 2}f}" for value in found.values()), flush=True)
+        before = found
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a cluster needs of the package: a job's own GPUs, scratch on the node, the forecast of a bigger corpus."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -101,7 +102,11 @@ def write_measured_run(folder, films=4, film_seconds=900):
         benchmark(f"shards/{film}", 90)
     (folder / "work/pretrain/dubs/0").mkdir(parents=True)
     (folder / "work/pretrain/dubs/0/model.pt").write_bytes(bytes(3000))
-    benchmark("pretrain/dubs-0", 1800, {"threads": 4, "resources": "{'mem_mb': 3000, 'gpu': 2}"})
+    benchmark(
+        "pretrain/dubs-0",
+        1800,
+        {"threads": 2, "resources": "{'mem_mb': 3000, 'gpu': 2, 'tasks': 2, 'tasks_per_gpu': 0}"},
+    )
 
 
 def test_a_forecast_grows_with_the_films_and_not_with_the_trainings(tmp_path):
@@ -123,3 +128,15 @@ def test_a_plan_needs_a_measured_run(tmp_path):
         plan.measured_hours(tmp_path)
     with pytest.raises(UserError, match="expected benchmark files"):
         plan.jobs(tmp_path)
+
+
+@pytest.mark.parametrize("data", ["", "ave/"])
+def test_every_rule_is_in_the_plan_under_its_stage(data):
+    named = [re.findall(r'"logs/(.+)\.tsv"', path.read_text()) for path in (ROOT / "workflow/rules").glob("*.smk")]
+    named = [name.replace("{film}", "film-001").replace("{data}", data) for name in sum(named, [])]
+    assert len(named) > 20
+    for job in (re.sub(r"\{\w+\}", "x", name) for name in named):
+        part = next(part for part in plan.PARTS if re.fullmatch(part.logs, job))
+        assert part.stage == job.split("/")[0]
+        assert part.grows == ("film-001" in job), job
+        assert ("features-" in job) == (part.part == "features"), job

@@ -15,11 +15,11 @@ from soundstage.files import atomic
 def read(folder):
     """Return one line per job: stage, job, seconds, cpu_seconds, peak_megabytes."""
     rows = []
-    for path in sorted(Path(folder).glob("*/*.tsv")):
+    for path in sorted(Path(folder).rglob("*.tsv")):
         last = pandas.read_csv(path, sep="\t").iloc[-1]
         rows.append(
             {
-                "stage": path.parent.name,
+                "stage": path.relative_to(folder).parts[0],
                 "job": path.stem,
                 "seconds": float(last["s"]),
                 "cpu_seconds": pandas.to_numeric(last["cpu_time"], errors="coerce"),

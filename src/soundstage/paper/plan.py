@@ -3,9 +3,11 @@
 python -m soundstage.paper.plan --hours 1000 [--logs logs] [--work work] [--out plan.csv]
 
 Work on films is taken to grow with their hours, at the measured number of dubs and length of a film;
-trainings and evaluations are counted as measured, because their length is set by the configuration and
-not by the corpus. CPU-hours are hours of a job times its threads, which is what a cluster counts;
-GPU-hours are hours times the GPUs that the job asked for, 0 where the measured run used none.
+trainings, evaluations and event parsing are counted as measured, because their length is set by the
+configuration and not by the films. CPU-hours are hours of a job times its threads (and its tasks, where it
+had several), which is what a cluster counts; GPU-hours are hours times the GPUs that the job asked for, 0
+where the measured run used none. Threads and GPUs stand in benchmark files that a profile of ours has made
+(`benchmark-extended`); without them a job is counted as one thread and no GPU.
 """
 
 import re
@@ -32,15 +34,20 @@ class Part(NamedTuple):
 # The first part whose pattern fits a benchmark file or folder counts it.
 PARTS = (
     Part("studio", "films", r"studio/film-.*", ("studio/films",), True),
-    Part("studio", "benchmarks", r"studio/.*", ("studio/benchmarks",), False),
+    Part("studio", "benchmarks", r"studio/.*", ("studio",), False),
     Part("films", "list", r"films/list", ("films/films.txt",), False),
     Part("films", "tracks", r"films/.*", ("films",), True),
     Part("align", "tracks", r"align/.*", ("align",), True),
     Part("clips", "films", r"clips/.*", ("clips",), True),
     Part("nospeech", "tracks", r"nospeech/.*", ("nospeech",), True),
     Part("shards", "films", r"shards/.*", ("shards",), True),
-    Part("pretrain", "inputs", r"pretrain/inputs-.*", ("pretrain/inputs",), True),
+    Part("pretrain", "inputs", r"pretrain/(inputs|remix)-.*", ("pretrain/inputs", "pretrain/remix"), True),
     Part("pretrain", "runs", r"pretrain/.*", ("pretrain",), False),
+    Part("teachers", "scores", r"teachers/(.*/)?scores-.*", ("teachers/scores", "teachers/ave/scores"), False),
+    Part("teachers", "features", r"teachers/(.*/)?features-.*", ("teachers/features", "teachers/ave/features"), False),
+    Part("teachers", "labels", r"teachers/.*", ("teachers",), False),
+    Part("parse", "features", r"parse/(.*/)?features-.*", ("parse/features", "parse/ave/features"), False),
+    Part("parse", "variants", r"parse/.*", ("parse",), False),
     Part("evaluate", "inputs", r"evaluate/inputs-.*", ("evaluate/inputs",), False),
     Part("evaluate", "runs", r"evaluate/.*", ("evaluate",), False),
     Part("paper", "corpus", r"paper/corpus", (), False),
@@ -60,17 +67,23 @@ def measured_hours(work):
 
 
 def jobs(logs):
-    """Return one line per benchmark file: job (stage/name), hours, threads, gpus."""
+    """Return one line per benchmark file: job (stage/name), hours, threads (of all its tasks), gpus."""
     rows = []
-    for path in sorted(Path(logs).glob("*/*.tsv")):
+    for path in sorted(Path(logs).rglob("*.tsv")):
         last = pandas.read_csv(path, sep="\t").iloc[-1]
-        asked = re.search(r"\bgpu\W+(\d+)", str(last.get("resources", "")))
         name = path.relative_to(logs).with_suffix("").as_posix()
-        threads = int(last.get("threads", 1))
-        rows.append((name, float(last["s"]) / 3600, threads, int(asked[1]) if asked else 0))
+        resources = str(last.get("resources", ""))
+        threads = int(last.get("threads", 1)) * max(1, _asked("tasks", resources))
+        rows.append((name, float(last["s"]) / 3600, threads, _asked("gpu", resources)))
     if not rows:
         raise UserError("expected benchmark files of a run, found none", logs, "run first")
     return pandas.DataFrame(rows, columns=["job", "hours", "threads", "gpus"])
+
+
+def _asked(name, resources):
+    """Return a whole number out of the text of a job's resources, 0 where it is not there."""
+    found = re.search(rf"\b{name}\W+(\d+)", resources)
+    return int(found[1]) if found else 0
 
 
 def measured(found, work):
