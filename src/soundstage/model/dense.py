@@ -1,26 +1,39 @@
 """Matrix products of tokens, by whichever routine is the fastest for where they are."""
 
 import torch
+from torch import nn
 from torch.nn import functional
 
-
-def linear(tokens, weight, bias, gelu=False):
-    """Return tokens @ weight.T + bias, through the exact GELU when asked for.
-
-    tokens: (..., inside); weight: (outside, inside); bias: (outside,). On a CPU without gradients
-    oneDNN's fused product is used, which is a fifth to a half faster than the BLAS that torch calls
-    there, above all for the narrow products of the first blocks.
-    """
-    if _fused(tokens, weight):
-        activation = ("gelu", [], "none") if gelu else ("none", [], "")
-        return torch.ops.mkldnn._linear_pointwise(tokens, weight, bias, *activation)
-    result = functional.linear(tokens, weight, bias)
-    return functional.gelu(result) if gelu else result
+from soundstage.model.kept import kept
 
 
-def _fused(tokens, weight):
+class Linear(nn.Linear):
+    """torch's. On a CPU without gradients by oneDNN, which fuses the GELU and keeps the weights as it likes them."""
+
+    def forward(self, tokens, gelu=False):
+        """(..., inside) -> (..., outside), through the exact GELU when asked for."""
+        return self.part(tokens, 0, self.out_features, gelu)
+
+    def part(self, tokens, first, last, gelu=False):
+        """Return (..., last - first): the outputs that these rows of the weights stand for."""
+        whole = last - first == self.out_features  # autocast keeps a cast weight, but not a cast view of one
+        weight, bias = (part if whole else part[first:last] for part in (self.weight, self.bias))
+        if _plain(tokens, weight):
+            weight = kept(self, (first, last), (self.weight,), lambda: _packed(weight, self))
+            activation = ("gelu", [], "none") if gelu else ("none", [], "")
+            return torch.ops.mkldnn._linear_pointwise(tokens, weight, bias, *activation)
+        result = functional.linear(tokens, weight, bias)
+        return functional.gelu(result) if gelu else result
+
+
+def _plain(tokens, weight):
     """Return whether oneDNN's routine can be called directly; a compiler chooses for itself."""
     if torch.compiler.is_compiling() or tokens.device.type != "cpu" or torch.is_grad_enabled():
         return False
     plain = tokens.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
     return plain and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def _packed(weight, module):
+    """Return a weight in oneDNN's own layout; as it is where it would not be kept."""
+    return weight if module.training else torch.ops.mkldnn._reorder_linear_weight(weight)

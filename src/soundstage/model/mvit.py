@@ -14,11 +14,13 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from soundstage.model import pooling, positions
-from soundstage.model.dense import linear
+from soundstage.model.dense import Linear
+from soundstage.model.kept import forget, kept
 from soundstage.model.whole_norm import WholeBatchNorm
 
 EPSILON = 1e-6
 WIDTH_STEP = 8  # fused attention wants the width of a head to be a multiple of this
+SMALL_TABLE = 2**21  # scores that a CPU writes down faster than it fuses them
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,12 @@ class Tower(nn.Module):
         if single is not None:
             return self.norm(single)[:, 0]
         return self.norm(tokens).mean(1)
+
+
+    def train(self, mode=True):
+        """As torch's; also forget what was kept of the weights."""
+        forget(self)
+        return super().train(mode)
 
 
 class Patches(nn.Module):
@@ -137,14 +145,6 @@ def _added(tokens, change, factors):
     return tokens + (change if factors is None else change * factors)
 
 
-class Linear(nn.Linear):
-    """torch's, by the routine that `soundstage.model.dense` chooses."""
-
-    def forward(self, tokens, gelu=False):
-        """(..., inside) -> (..., outside)."""
-        return linear(tokens, self.weight, self.bias, gelu)
-
-
 class Perceptron(nn.Module):
     """Two layers, four times as wide in between."""
 
@@ -180,51 +180,88 @@ class Attention(nn.Module):
         tokens: (batch, patches, inside) float; single: (batch, 1, inside) or None; alone: return
         None for the patches.
         """
-        k, key_grid = self._pooled("k", tokens, grid, self.key_stride)
-        v, _ = self._pooled("v", tokens, grid, self.key_stride)
-        tables = [getattr(self, f"rel_pos_{axis}", None) for axis in "thw"]
-        where = positions.key_part(key_grid, tables, k)
-        fill = -(k.shape[-1] + where.shape[1]) % WIDTH_STEP
-        k = torch.cat([k, _each(where, k), _zeros(k, fill)], -1)
+        together = self.query_stride == self.key_stride and not alone
+        (*q, k, v), key_grid = self._pooled("qkv" if together else "kv", tokens, grid, self.key_stride)
+        where = self._where(key_grid, k)
+        k = torch.cat([k.transpose(1, 2), where.expand(len(k), self.heads, -1, -1)], -1)
+        v = v.transpose(1, 2)
         if single is not None:
-            first = [self._one(name, single) for name in "qkv"]
-            k = torch.cat([_widened(first[1], k.shape[-1]), k], 1)
-            v = torch.cat([first[2], v], 1)
-            query = _widened(first[0] * self.channels**-0.5, k.shape[-1])
-        v = _widened(v, k.shape[-1])
-        if single is not None:
-            single = self.proj(self._attend(query, k, v))
+            query, k, v = self._with_token(single, k, v)
+            single = self.proj(self._attend(query, k, v).flatten(2))
         if alone:
             return None, single, grid
-        q, new_grid = self._pooled("q", tokens, grid, self.query_stride)
-        parts = positions.query_parts(q, new_grid, key_grid, tables)
-        scaled = torch.cat([q * self.channels**-0.5, *parts, _zeros(q, fill)], -1)
-        return self.proj(self._attend(scaled, k, v) + q.flatten(2)), single, new_grid
+        (q,), new_grid = (q, key_grid) if together else self._pooled("q", tokens, grid, self.query_stride)
+        parts = positions.query_parts(q, new_grid, key_grid, self._near(new_grid, key_grid, q.dtype))
+        parts = [part.transpose(1, 2) for part in (q, *parts)]
+        fill = k.shape[-1] - sum(part.shape[-1] for part in parts)
+        wide = torch.cat([*parts, *([_zeros(parts[0], fill)] if fill else [])], -1)
+        return self.proj((q + self._attend(wide, k, v)).flatten(2)), single, new_grid
+
+    def _with_token(self, single, k, v):
+        """Return the class token as a query, and keys and values that begin with it."""
+        parts = self._normalised("qkv", self._linear("qkv", single))
+        query, key, value = (part.transpose(1, 2) for part in parts)
+        key, query = (_widened(part, k.shape[-1]) for part in (key, query))
+        return query, torch.cat([key, k], 2), torch.cat([value, v], 2)
 
     def _attend(self, q, k, v):
-        """Return (batch, queries, heads * channels) of (batch, tokens, heads, width) each."""
-        q, k, v = (part.transpose(1, 2) for part in (q, k, v))
-        result = functional.scaled_dot_product_attention(q, k, v, scale=1.0)
-        return result[..., : self.channels].transpose(1, 2).flatten(2)
+        """Return (batch, queries, heads, channels).
 
-    def _linear(self, name, tokens):
-        """Return one third of `qkv`, (batch, tokens, heads * channels), contiguous."""
+        q, k: (batch, heads, tokens, width), scaled; v: (batch, heads, tokens, channels).
+        """
+        if _small(q, k):
+            return ((q @ k.transpose(2, 3)).softmax(-1) @ v).transpose(1, 2)
+        result = functional.scaled_dot_product_attention(q, k, _widened(v, k.shape[-1]), scale=1.0)
+        return result.transpose(1, 2)[..., : self.channels]
+
+    def _tables(self):
+        return [getattr(self, f"rel_pos_{axis}", None) for axis in "thw"]
+
+    def _where(self, key_grid, like):
+        """Return (keys, n): what is appended to the keys, up to a width that fused attention likes."""
+
+        def make():
+            part = positions.key_part(key_grid, self._tables(), like)
+            return functional.pad(part, (0, -(self.channels + part.shape[1]) % WIDTH_STEP))
+
+        return kept(self, ("where", key_grid, like.dtype), (), make)
+
+    def _near(self, query_grid, key_grid, dtype):
+        """Return for every axis the vectors of its pairs of coordinates, or None."""
+        tables = self._tables()
+
+        def make():
+            axes = zip(tables, query_grid, key_grid, strict=True)
+            return [None if table is None else positions.table_of(table, q, k).to(dtype) for table, q, k in axes]
+
+        sources = tuple(table for table in tables if table is not None)
+        return kept(self, ("near", query_grid, key_grid, dtype), sources, make)
+
+    def _linear(self, names, tokens):
+        """Return "q", "kv" or "qkv" of tokens, (batch, tokens, names * heads * channels), contiguous."""
         width = self.heads * self.channels
-        third = slice("qkv".index(name) * width, ("qkv".index(name) + 1) * width)
-        return linear(tokens, self.qkv.weight[third], self.qkv.bias[third])
+        first = "qkv".index(names) * width
+        return self.qkv.part(tokens, first, first + len(names) * width)
 
-    def _pooled(self, name, tokens, grid, stride):
-        """Return ((batch, tokens, heads, channels), grid) of queries, keys or values, pooled."""
-        weight = getattr(self, f"pool_{name}").weight
-        pooled, grid = pooling.depthwise(self._linear(name, tokens), grid, weight, stride)
-        return self._normal(name, pooled), grid
+    def _pooled(self, names, tokens, grid, stride):
+        """Return ((batch, tokens, heads, channels) for every name, their grid), pooled and normalised."""
+        weights = tuple(getattr(self, f"pool_{name}").weight for name in names)
+        kernel = kept(self, names, weights, lambda: pooling.repeated(weights, self.heads))
+        pooled, grid = pooling.depthwise(self._linear(names, tokens), grid, kernel, stride)
+        return self._normalised(names, pooled), grid
 
-    def _one(self, name, single):
-        """Return (batch, 1, heads, channels) of the class token, which is not pooled."""
-        return self._normal(name, self._linear(name, single))
+    def _normalised(self, names, tokens):
+        """Return each name's (batch, tokens, heads, channels), normalised per head."""
+        parts = tokens.unflatten(-1, (len(names), self.heads, self.channels)).unbind(-3)
+        return [self._normal(name, part) for name, part in zip(names, parts, strict=True)]
 
     def _normal(self, name, tokens):
-        return getattr(self, f"norm_{name}")(tokens.unflatten(-1, (self.heads, self.channels)))
+        """Return tokens normalised per head; keys carry the scale of the scores, which costs nothing there."""
+        norm = getattr(self, f"norm_{name}")
+        if name != "k":
+            return norm(tokens)
+        scale = self.channels**-0.5
+        return functional.layer_norm(tokens, norm.normalized_shape, norm.weight * scale, norm.bias * scale, EPSILON)
 
 
 class Pool(nn.Module):
@@ -235,9 +272,10 @@ class Pool(nn.Module):
         self.weight = nn.Conv3d(channels, channels, kernel, groups=channels, bias=False).weight
 
 
-def _each(where, keys):
-    """Return (batch, keys, heads, n) of (keys, n)."""
-    return where[None, :, None].expand(len(keys), -1, keys.shape[2], -1)
+def _small(q, k):
+    """Return whether a CPU had better write down the table of scores: no gradients, and it fits into a cache."""
+    plain = q.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    return plain and q.dtype == torch.float32 and q.shape[:3].numel() * k.shape[2] <= SMALL_TABLE
 
 
 def _zeros(like, count):

@@ -29,24 +29,27 @@ def tokens_of(frames, time):
 def depthwise(tokens, grid, weight, stride):
     """Return (pooled tokens, their grid) under a depthwise convolution with half-kernel padding.
 
-    tokens: (batch, time * height * width, heads * channels); weight: (channels, 1, kt, kh, kw), odd
-    sizes, the same for every head; stride: (height, width), that of time being 1.
+    tokens: (batch, time * height * width, channels); weight: (kt, channels, 1, kh, kw) of odd sizes,
+    see `repeated`; stride: (height, width), that of time being 1.
     """
-    time = grid[0]
-    channels = tokens.shape[-1]
-    weight = weight.repeat(channels // len(weight), 1, 1, 1, 1)
+    time, channels = grid[0], tokens.shape[-1]
     frames = frames_of(tokens, grid)
-    moments = weight.shape[2]
-    padding = weight.shape[3] // 2, weight.shape[4] // 2
+    moments, padding = len(weight), tuple(size // 2 for size in weight.shape[3:])
     total = None
     for moment in sorted(range(moments), key=lambda n: abs(n - moments // 2)):  # the middle first
         shift = moment - moments // 2
         if abs(shift) >= time:
             continue
-        part = functional.conv2d(frames, weight[:, :, moment], None, stride, padding, 1, channels)
+        part = functional.conv2d(frames, weight[moment], None, stride, padding, 1, channels)
         part = part.unflatten(0, (-1, time))
         total = part if total is None else _added(total, part, shift, time)
     return tokens_of(total.flatten(0, 1), time)
+
+
+def repeated(weights, heads):
+    """Return (kt, kernels * heads * channels, 1, kh, kw): every kernel (channels, 1, kt, kh, kw) for every head."""
+    kernels = torch.stack(weights).movedim(3, 0)
+    return kernels[:, :, None].expand(-1, -1, heads, -1, -1, -1, -1).flatten(1, 3)
 
 
 def _added(total, part, shift, time):

@@ -31,21 +31,20 @@ def table_of(table, queries, keys):
     return rows[distances(queries, keys, table.device)]
 
 
-def query_parts(q, q_grid, k_grid, tables):
+def query_parts(q, q_grid, k_grid, near):
     """Return what is appended to the queries: one (batch, tokens, heads, keys along axis) per axis.
 
-    q: (batch, tokens, heads, channels), not scaled; grids: (time, height, width); tables: for each
-    axis (rows, channels) or None where distances along it do not count.
+    q: (batch, tokens, heads, channels), not scaled; grids: (time, height, width); near: for each
+    axis what `table_of` gives, or None where distances along it do not count.
     """
     batch, _, heads, channels = q.shape
     grid = q.reshape(batch, *q_grid, heads, channels)
     # b batch, t time, h height, w width, n heads, c channels, k keys along the axis
     letters = ("bthwnc,tkc->bthwnk", "bthwnc,hkc->bthwnk", "bthwnc,wkc->bthwnk")
     parts = []
-    for letter, table, queries, keys in zip(letters, tables, q_grid, k_grid, strict=True):
-        if table is not None:
-            near = table_of(table, queries, keys).to(q.dtype)
-            parts.append(torch.einsum(letter, grid, near).reshape(batch, -1, heads, keys))
+    for letter, pairs, keys in zip(letters, near, k_grid, strict=True):
+        if pairs is not None:
+            parts.append(torch.einsum(letter, grid, pairs).reshape(batch, -1, heads, keys))
     return parts
 
 
