@@ -11,7 +11,7 @@ import torch
 
 import soundstage.model
 from soundstage.errors import UserError
-from soundstage.model import pooling, positions
+from soundstage.model import kept, pooling, positions
 from soundstage.model.lssd import AUDIO, VIDEO, lssd_towers
 from soundstage.model.mvit import Shape, Tower
 from soundstage.model.whole_norm import WholeBatchNorm, whole_batch_norms, whole_statistics
@@ -127,7 +127,8 @@ def test_pooling_by_frames_equals_a_convolution_in_space_and_time(kernel, stride
         channels, channels, kernel, (1, stride, stride), tuple(k // 2 for k in kernel), groups=channels, bias=False
     ).double()
     tokens = seeded(3, 5 * 9 * 8, heads * channels).double().requires_grad_()
-    found, new_grid = pooling.depthwise(tokens, grid, convolution.weight, (stride, stride))
+    kernel = pooling.repeated([convolution.weight], heads)
+    found, new_grid = pooling.depthwise(tokens, grid, kernel, (stride, stride))
     maps = tokens.reshape(3, *grid, heads, channels).permute(0, 4, 5, 1, 2, 3).flatten(0, 1)
     slow = convolution(maps)
     assert new_grid == tuple(slow.shape[2:])
@@ -142,9 +143,9 @@ def test_pooling_by_frames_equals_a_convolution_in_space_and_time(kernel, stride
 
 
 def test_pooling_over_a_single_moment_needs_no_neighbours():
-    weight = seeded(4, 1, 3, 3, 3)
+    weight = pooling.repeated([seeded(4, 1, 3, 3, 3)], 1)
     found, _ = pooling.depthwise(seeded(2, 6, 4), (1, 2, 3), weight, (1, 1))
-    middle, _ = pooling.depthwise(seeded(2, 6, 4), (1, 2, 3), weight[:, :, 1:2], (1, 1))
+    middle, _ = pooling.depthwise(seeded(2, 6, 4), (1, 2, 3), weight[1:2], (1, 1))
     assert torch.equal(found, middle)
 
 
@@ -152,9 +153,9 @@ def test_appended_positions_are_the_bias_of_every_pair():
     q_grid, k_grid, channels = (2, 4, 6), (2, 2, 3), 5
     tables = [seeded(3, channels), seeded(9, channels, seed=1), seeded(9, channels, seed=2)]
     q = seeded(1, 48, 1, channels, seed=3)
-    parts = torch.cat(positions.query_parts(q, q_grid, k_grid, tables), -1)[0, :, 0]
-    found = parts @ positions.key_part(k_grid, tables, q).T
     near = [positions.table_of(*each) for each in zip(tables, q_grid, k_grid, strict=True)]
+    parts = torch.cat(positions.query_parts(q, q_grid, k_grid, near), -1)[0, :, 0]
+    found = parts @ positions.key_part(k_grid, tables, q).T
     for i, at in enumerate(np.ndindex(q_grid)):
         for j, to in enumerate(np.ndindex(k_grid)):
             slow = sum(float(q[0, i, 0] @ near[axis][at[axis], to[axis]]) for axis in range(3))
@@ -194,6 +195,27 @@ def test_the_fast_routes_without_gradients_give_the_same_numbers(tiny, name):
     assert torch.allclose(fast, tower(batch).detach(), atol=1e-5)
     alone = torch.cat([tower(item[None]) for item in batch])
     assert torch.allclose(fast, alone.detach(), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["audio", "video"])
+def test_what_is_kept_of_the_weights_follows_them(tiny, name):
+    tower, batch = copy.deepcopy(tiny[name]).eval(), TINY_INPUTS[name]
+    with torch.no_grad():
+        first = tower(batch)
+        assert torch.equal(first, tower(batch))
+        for weight in tower.parameters():
+            weight.mul_(1.5)
+    slow = tower(batch).detach()
+    with torch.no_grad():
+        assert torch.allclose(tower(batch), slow, atol=1e-5) and not torch.allclose(first, slow, atol=1e-3)
+        tower.load_state_dict(tiny[name].state_dict())
+        assert torch.allclose(tower(batch), first, atol=1e-6)
+        state = {key: value * 1.5 if value.is_floating_point() else value for key, value in tower.state_dict().items()}
+        tower.load_state_dict(state, assign=True)
+        assert not torch.allclose(tower(batch), first, atol=1e-3)
+    assert len(kept._KEPT.get(tower.blocks[0].attn)) > 1
+    tower.train()
+    assert tower.blocks[0].attn not in kept._KEPT
 
 
 @pytest.mark.parametrize("name", ["audio", "video"])

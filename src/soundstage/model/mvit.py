@@ -70,7 +70,6 @@ class Tower(nn.Module):
             return self.norm(single)[:, 0]
         return self.norm(tokens).mean(1)
 
-
     def train(self, mode=True):
         """As torch's; also forget what was kept of the weights."""
         forget(self)
