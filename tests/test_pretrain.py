@@ -244,8 +244,23 @@ def arm(**run):
     return dataclasses.replace(QUICK, run=Run(**run))
 
 
-def feed_of(inputs, settings=QUICK, seed=0):
-    corpus = load_clips(inputs, settings.model.inputs)
+@pytest.fixture(scope="module")
+def remixes(inputs, tmp_path_factory):
+    """A folder with a remix of every film: another sound for each clip, written from the last clip to the first."""
+    folder = tmp_path_factory.mktemp("remix")
+    shape = TINY.inputs
+    for number, path in enumerate(inputs):
+        starts = np.load(path)["start_seconds"][::-1]
+        level = -100.0 - number - starts / 100
+        sounds = np.broadcast_to(level[:, None, None], (len(starts), shape.mels, shape.mel_frames))
+        about = json.dumps({"film": f"film-{number}", "inputs": dataclasses.asdict(shape)})
+        np.savez(folder / path.name, about=np.array(about), start_seconds=starts, sounds=sounds.astype(np.float16))
+    return folder
+
+
+def feed_of(inputs, settings=QUICK, seed=0, remixes=None):
+    remixed = [remixes / path.name for path in inputs] if remixes else ()
+    corpus = load_clips(inputs, settings.model.inputs, remixed)
     return Feed(corpus.rows(np.flatnonzero(corpus.split == "train")), settings, seed)
 
 
@@ -260,28 +275,30 @@ def test_clips_of_several_films_keep_their_sounds(inputs):
         load_clips(inputs, Inputs())
 
 
-def test_all_arms_share_clips_order_and_random_changes(inputs):
-    feeds = {views: feed_of(inputs, arm(views=views), seed=3) for views in VIEWS}
+def test_all_arms_share_clips_order_and_random_changes(inputs, remixes):
+    feeds = {views: feed_of(inputs, arm(views=views), 3, remixes) for views in VIEWS}
     assert len(feeds["original"].clips) == 60  # those with a dub
     for step in (0, 7):
         views = {name: feed.views_at(step) for name, feed in feeds.items()}
         for name in ("video_p", "video_s"):
             assert torch.equal(views["dubs"][name], views["original"][name])
             assert torch.equal(views["speech_removed"][name], views["original"][name])
+            assert torch.equal(views["remix"][name], views["original"][name])
         rows = {name: feed.order[step] for name, feed in feeds.items()}
         assert all(np.array_equal(rows["original"], other) for other in rows.values())
         clips = feeds["original"].clips
         plain = torch.from_numpy(clips.sounds[clips.original[rows["original"]]].astype(np.float32))
         bed = torch.from_numpy(clips.sounds[clips.nospeech[rows["original"]]].astype(np.float32))
+        assert torch.equal(views["remix"]["audio_p"], views["original"]["audio_p"])
         added = views["original"]["audio_p"][:, 0] - plain
         same = views["speech_removed"]["audio_p"][:, 0] - bed
         assert torch.allclose(added, same, atol=1e-4)
     assert not torch.equal(views["original"]["audio_p"], views["original"]["audio_s"])
 
 
-def test_the_views_of_every_arm_are_of_the_right_language(inputs):
+def test_the_views_of_every_arm_are_of_the_right_language(inputs, remixes):
     draw = lambda: np.random.default_rng(0)  # noqa: E731
-    feeds = {views: feed_of(inputs, arm(views=views)) for views in VIEWS}
+    feeds = {views: feed_of(inputs, arm(views=views), 0, remixes) for views in VIEWS}
     chosen = feeds["dubs"].order[0]
     clips = feeds["dubs"].clips
     first, second = feeds["original"].sounds(chosen, draw())
@@ -301,6 +318,63 @@ def test_too_few_dubs_are_said_and_originals_used(inputs, capsys):
     assert len(feed.clips) == 80 and feed.views == "original"
     first, _ = feed.sounds(feed.order[0], np.random.default_rng(0))
     assert np.array_equal(first, feed.clips.original[feed.order[0]])
+
+
+def test_the_second_view_of_a_remix_is_the_same_clip_of_another_track(inputs, remixes):
+    feed = feed_of(inputs, arm(views="remix"), 0, remixes)
+    chosen, clips = feed.order[0], feed.clips
+    first, second = feed.sounds(chosen, np.random.default_rng(0))
+    assert np.array_equal(first, clips.original[chosen])
+    films = np.array([int(name[-1]) for name in clips.film[chosen]])
+    level = clips.sounds[second][:, 0, 0].astype(float)
+    assert np.allclose(level, -100.0 - films - clips.start_seconds[chosen] / 100, atol=0.05)
+    with pytest.raises(UserError, match="60 of 60 training clips lack the sound in another mix"):
+        feed_of(inputs, arm(views="remix"))
+
+
+def test_fewer_dubs_are_part_of_more_and_of_the_same_film_alike():
+    present = np.array([[1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 0, 1], [0, 1, 0, 1], [1, 1, 1, 1]], bool)
+    original, film = np.array([1, 1, 1, 1, 2]), np.array(["a", "a", "a", "a", "b"])
+    orders = np.stack([sampler.film_order(name, 4, 0) for name in film])
+    kept = {most: sampler.limited(present, original, orders, most) for most in (0, 1, 2, 9)}
+    assert np.array_equal(kept[0], present) and np.array_equal(kept[9], present)
+    for most in (1, 2):
+        assert np.array_equal(kept[most].sum(1), np.minimum(present.sum(1), most + 1))
+        assert kept[most][np.arange(5), original].all()
+        assert not (kept[most] & ~present).any() and not (kept[1] & ~kept[most]).any()
+        assert np.array_equal(kept[most][0], kept[most][1])
+    drawn = {tuple(sampler.film_order(f"film-{n}", 4, 0)) for n in range(20)}
+    assert len(drawn) > 5
+
+
+def test_pairings_let_the_right_tracks_meet():
+    rng = np.random.default_rng(0)
+    present = rng.random((300, 4)) < 0.6
+    original = np.arange(300) % 4
+    present[np.arange(300), original] = present[np.arange(300), (original + 1) % 4] = True
+    rows, weights = np.arange(300), np.ones(4)
+    pair = lambda kind: sampler.paired_languages(present, original, weights, rng, kind)  # noqa: E731
+    one, other = pair("original_and_dub")
+    assert np.array_equal(one, original) and (other != original).all() and present[rows, other].all()
+    one, other = pair("same_language")
+    assert np.array_equal(one, other) and present[rows, one].all() and (one != original).any()
+    one, other = pair("two_languages")
+    assert (one != other).all() and present[rows, one].all() and present[rows, other].all()
+    assert (one != original).any() and (other != original).any()
+
+
+def test_one_dub_is_heard_all_the_time(inputs):
+    feed = feed_of(inputs, arm(views="dubs", most_dubs=1))
+    heard = [set() for _ in range(len(feed.clips))]
+    for step, chosen in enumerate(feed.order):
+        pair = feed.sounds(chosen, np.random.default_rng(step))
+        for clip, *rows in zip(chosen, *pair, strict=True):
+            heard[clip] |= {int(np.flatnonzero(feed.clips.speech[clip] == row)[0]) for row in rows}
+    assert {len(languages) for languages in heard if languages} == {2}
+    of_film = {name: set() for name in feed.clips.film}
+    for name, languages in zip(feed.clips.film, heard, strict=True):
+        of_film[name] |= languages
+    assert all(len(languages) == 2 for languages in of_film.values())
 
 
 def test_speech_removed_needs_its_sounds(inputs):
@@ -448,10 +522,11 @@ def test_the_model_file_holds_the_towers_and_loads_without_pickles(trained):
     assert file["run"] == "dubs" and file["seed"] == 0
     settings = load(Settings, file["settings"])
     assert settings.run.lambda_audio == 0.2 and settings.model == TINY
-    towers = learner.Learner(settings).backbone
-    names = {f"backbone.{name}" for name in towers.state_dict()}
+    names = set(learner.Learner(settings).state_dict()) - {"log_scale"}
     assert set(file["model"]) == names
-    assert {name.split(".")[1] for name in names} == {"audio", "video"}
+    assert {tuple(name.split(".")[:2]) for name in names} == {
+        (part, tower) for part in ("backbone", "heads") for tower in ("audio", "video")
+    }
 
 
 def test_kill_and_resume_equals_the_uninterrupted_training(inputs, trained, tmp_path):

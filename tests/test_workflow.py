@@ -266,7 +266,10 @@ def test_the_schema_the_settings_and_the_configuration_agree():
 
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    handled = {"pretrain": {"runs", "seeds", "run", "model"}, "evaluate": {"benchmarks", "folders"}}
+    handled = {
+        "pretrain": {"runs", "seeds", "run", "model", "ablation", "ablation_seeds", "table2"},
+        "evaluate": {"benchmarks", "folders"},
+    }
     handled["paper"] = {"corpus"}
     handled["teachers"] = {"videos", "visual", "audio", "prompts", "shards", "labels"}
     handled["parse"] = {"corpus", "annotations", "seeds", "features", "variants", "variant", "table4", "table5"}

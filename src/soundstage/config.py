@@ -21,6 +21,7 @@ FILM_COLUMNS = ("film", "path", "original_language", "split")
 TRACK_COLUMNS = ("film", "language", "path", "stream")
 REMOVABLE = (
     ("pretrain", "runs"),
+    ("pretrain", "ablation"),
     ("teachers", "labels"),
     ("parse", "features"),
     ("parse", "variants"),
@@ -84,11 +85,19 @@ def _short(value):
 
 
 def drop_removed(config):
-    """Take out, in place, the runs, benchmarks and folders that an overlay has set to null."""
+    """Take out, in place, the runs, benchmarks and folders that an overlay has set to null.
+
+    A run that is taken out is no row of table 2 either.
+    """
+    removed = set()
     for section, key in REMOVABLE:
         entries = config.get(section, {}).get(key)
         if isinstance(entries, dict):
             config[section][key] = {k: v for k, v in entries.items() if v is not None}
+            removed |= {k for k, v in entries.items() if v is None} if section == "pretrain" else set()
+    rows = config.get("pretrain", {}).get("table2")
+    if isinstance(rows, list):
+        config["pretrain"]["table2"] = [row for row in rows if row not in removed]
 
 
 def impossible(config):
@@ -112,6 +121,7 @@ def impossible(config):
     ]
     if "monolingual" not in runs:
         faults.append("  pretrain.runs: expected a run named monolingual, which others are held to")
+    faults += impossible_runs(config)
     faults += [
         f"  pretrain.runs.{name}.start_from: found {run['start_from']!r}, expected another run of {', '.join(runs)}"
         for name, run in runs.items()
@@ -120,6 +130,34 @@ def impossible(config):
     if config["pretrain"]["engine"]["piece_clips"] and config["model"]["towers"] == "small":
         faults.append("  pretrain.engine.piece_clips: expected 0 with model.towers small, which normalise over a batch")
     return faults + unknown_parts(config)
+
+
+def impossible_runs(config):
+    """Return a line for every run, and every row of table 2, that asks for what cannot be."""
+    pretrain = config["pretrain"]
+    every = {**pretrain["runs"], **pretrain["ablation"]}
+    faults = [
+        f"  pretrain.ablation.{name}: is a run of pretrain.runs, too; give it another name"
+        for name in pretrain["ablation"]
+        if name in pretrain["runs"]
+    ]
+    for name, run in every.items():
+        key = f"  pretrain.{'runs' if name in pretrain['runs'] else 'ablation'}.{name}"
+        views, chosen = run.get("views", "original"), {"most_dubs", "pairing"} & set(run)
+        if chosen and views != "dubs":
+            faults.append(f"{key}: {', '.join(sorted(chosen))} with views {views}, expected views dubs")
+        if views == "remix" and pretrain["loader"]["stream"]:
+            faults.append(f"{key}.views: a remix is not in the shards, expected pretrain.loader.stream false")
+    faults += [
+        f"  pretrain.table2: {row!r} is none of {', '.join(every)}" for row in pretrain["table2"] if row not in every
+    ]
+    names = ", ".join(pretrain["runs"])
+    faults += [
+        f"  pretrain.ablation.{name}.start_from: found {run['start_from']!r}, expected one of {names}"
+        for name, run in pretrain["ablation"].items()
+        if run.get("start_from") and run["start_from"] not in pretrain["runs"]
+    ]
+    return faults
 
 
 def unknown_parts(config):

@@ -2,7 +2,8 @@
 #
 # needs   work/evaluate/{run}/{seed}/metrics.json of every run and seed,
 #         work/parse/{variant}/{seed}/scores.json and work/teachers/fidelity/{labels}.json for tables 4 to 7
-# makes   results/table1.{csv,tidy.csv,md,tex,png}, results/corpus.{md,tracks.csv,clips.csv}
+# makes   results/table1.{csv,tidy.csv,md,tex,png}, table2.*, retrieval.* alike,
+#         results/corpus.{md,tracks.csv,clips.csv}
 # costs   seconds
 
 
@@ -43,6 +44,89 @@ rule make_table1:
             --runs {params.runs:q} \
             --seeds {params.seeds} \
             --benchmarks {params.benchmarks:q} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_table2:
+    """Make table 2: pretraining with dubs, one factor at a time, as group means."""
+    input:
+        metrics=expand("work/evaluate/{run}/{seed}/metrics.json", run=TABLE2, seed=TABLE2_SEEDS),
+        predictions=expand(
+            "work/evaluate/{run}/{seed}/predictions.parquet", run=TABLE2, seed=TABLE2_SEEDS
+        ),
+    output:
+        csv=report("results/table2.csv", caption="../report/table2.rst", category="tables"),
+        tidy="results/table2.tidy.csv",
+        md="results/table2.md",
+        tex="results/table2.tex",
+        figure=report("results/table2.png", caption="../report/table2.rst", category="tables"),
+    log:
+        "logs/paper/table2.log",
+    benchmark:
+        "logs/paper/table2.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        disk_mb=10,
+        runtime="10m",
+    params:
+        rows=TABLE2,
+        factors=as_json({name: RUN_OF[name] for name in TABLE2}),
+        seeds=TABLE2_SEEDS,
+        benchmarks=BENCHMARKS,
+        settings=settings("paper", corpus=config["corpus"]["name"]),
+        recipe=recipe("paper.table2"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table2 \
+            --metrics {input.metrics:q} \
+            --rows {params.rows:q} \
+            --factors {params.factors:q} \
+            --seeds {params.seeds} \
+            --benchmarks {params.benchmarks:q} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_retrieval:
+    """Make the table of retrieval on held-out films: every language, dubs against originals, the gap."""
+    input:
+        expand("work/evaluate/{run}/{seed}/retrieval.json", run=RUNS, seed=SEEDS),
+    output:
+        csv=report("results/retrieval.csv", caption="../report/retrieval.rst", category="tables"),
+        tidy="results/retrieval.tidy.csv",
+        md="results/retrieval.md",
+        tex="results/retrieval.tex",
+        figure=report("results/retrieval.png", caption="../report/retrieval.rst", category="tables"),
+    log:
+        "logs/paper/retrieval.log",
+    benchmark:
+        "logs/paper/retrieval.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        disk_mb=10,
+        runtime="10m",
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        settings=settings("paper", corpus=config["corpus"]["name"]),
+        recipe=recipe("paper.retrieval"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.retrieval \
+            --found {input:q} \
+            --runs {params.runs:q} \
+            --seeds {params.seeds} \
             --out {output.csv:q} \
             --settings {params.settings:q}
         """

@@ -2,6 +2,7 @@
 #
 # needs   the film's picture, its clips and tracks, its track without speech where a run uses it
 # makes   work/shards/{film}-{part}.tar and work/shards/{film}.json (counts, sizes, hashes, drops)
+#         work/shards/remix/{film}.flac where a run hears the original in another mix and codec
 # costs   one decoding pass; about 0.3 MB a clip at the embedded size
 
 
@@ -45,7 +46,7 @@ rule write_shards:
             f"{language}=work/nospeech/{wildcards.film}/{language}.flac"
             for language in NOSPEECH_OF[wildcards.film]
         ],
-        settings=settings("shards"),
+        settings=settings("shards", leave_out=REMIX_SETTINGS),
         recipe=recipe("shards.write"),
     shell:
         r"""
@@ -60,5 +61,39 @@ rule write_shards:
             --split {params.split:q} \
             --out-prefix {params.prefix:q} \
             --index {output.index:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule remix_track:
+    """Mix one film's original anew and send it through another codec: the same words, another sound."""
+    input:
+        audio="work/films/{film}/audio",
+        nospeech=lambda wildcards: f"work/nospeech/{wildcards.film}/{original(wildcards)}.flac",
+    output:
+        "work/shards/remix/{film}.flac",
+    log:
+        "logs/shards/remix-{film}.log",
+    benchmark:
+        "logs/shards/remix-{film}.tsv"
+    conda:
+        "../../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        disk_mb=4000,
+        runtime="1h",
+    params:
+        original=original,
+        settings=settings("shards", only=REMIX_SETTINGS),
+        recipe=recipe("shards.remix"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.shards.remix \
+            --film {wildcards.film:q} \
+            --original {input.audio:q}/{params.original:q}.flac \
+            --nospeech {input.nospeech:q} \
+            --out {output:q} \
             --settings {params.settings:q}
         """

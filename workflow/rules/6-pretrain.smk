@@ -2,6 +2,7 @@
 #
 # needs   work/shards/*.tar
 # makes   work/pretrain/inputs/{film}.npz (each film decoded once for all runs),
+#         work/pretrain/remix/{film}.npz where a run hears a remix,
 #         work/pretrain/{run}/{seed}/model.pt, metrics.jsonl and TensorBoard files
 #         (with pretrain.loader.stream the training reads the tars, and inputs are not made)
 # costs   at the embedded size about half a minute a run and seed on one core
@@ -44,11 +45,47 @@ rule prepare_inputs:
         """
 
 
+rule prepare_remix:
+    """Cut one film's clips out of its remix, for the runs that hear one."""
+    input:
+        track="work/shards/remix/{film}.flac",
+        clips="work/clips/{film}/clips.parquet",
+    output:
+        "work/pretrain/remix/{film}.npz",
+    log:
+        "logs/pretrain/remix-{film}.log",
+    benchmark:
+        "logs/pretrain/remix-{film}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        disk_mb=1000,
+        runtime="2h",
+    params:
+        settings=settings("model", only=("inputs",)),
+        recipe=recipe("pretrain.remixed"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.pretrain.remixed \
+            --film {wildcards.film:q} \
+            --track {input.track:q} \
+            --clips {input.clips:q} \
+            --out {output:q} \
+            --settings {params.settings:q}
+        """
+
+
 rule train_towers:
     """Train the audio and the video tower of one run with one seed."""
     input:
         films="work/films/films.txt",
         clips=TRAINED_ON,
+        remix=lambda wildcards: expand(
+            "work/pretrain/remix/{film}.npz", film=FILMS if wildcards.run in REMIXED else []
+        ),
         start=lambda wildcards: expand(
             "work/pretrain/{run}/{seed}/model.pt", run=STARTS[wildcards.run], seed=wildcards.seed
         ),
@@ -71,14 +108,17 @@ rule train_towers:
     params:
         settings=lambda wildcards: settings(
             "pretrain",
-            leave_out=("runs", "seeds"),
+            leave_out=("runs", "seeds", "ablation", "ablation_seeds", "table2"),
             model=config["model"],
-            run=config["pretrain"]["runs"][wildcards.run],
+            run=RUN_OF[wildcards.run],
         )(wildcards),
         recipe=recipe("pretrain.train"),
         source="--shards" if IS_STREAM else "--inputs",
         # what becomes of a film's id in the list of films: its files among `clips`, a line each
         named="s|.*|{}|".format(r"\n".join(path.format(film="&") for path in TRAINED_ON_OF_FILM)),
+        remix=lambda wildcards, input: (
+            ["--remix", "work/pretrain/remix"] if wildcards.run in REMIXED else []
+        ),
         start=lambda wildcards, input: ["--start-from", *input.start] if input.start else [],
     shell:
         r"""
@@ -86,6 +126,7 @@ rule train_towers:
         python -m soundstage.devices --gpus {resources.gpu} -- \
             python -m soundstage.pretrain.train \
             {params.source} @<(sed {params.named:q} {input.films:q}) \
+            {params.remix:q} \
             {params.start:q} \
             --run {wildcards.run:q} \
             --seed {wildcards.seed:q} \

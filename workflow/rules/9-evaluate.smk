@@ -2,7 +2,7 @@
 #
 # needs   work/pretrain/{run}/{seed}/model.pt, benchmarks in their official layouts
 # makes   work/evaluate/inputs/{benchmark}.npz (each benchmark decoded once for all runs),
-#         work/evaluate/{run}/{seed}/metrics.json and predictions.parquet
+#         work/evaluate/{run}/{seed}/metrics.json and predictions.parquet, retrieval.json
 # costs   at the embedded size about 12 s a run and seed on one core
 
 
@@ -108,4 +108,36 @@ rule embed_folder:
             --folder={input.folder:q} \
             --out {output:q} \
             --settings {params.settings:q}
+        """
+
+
+rule measure_retrieval:
+    """Let one run's frozen towers find picture by sound and back on held-out films, in every language."""
+    input:
+        model="work/pretrain/{run}/{seed}/model.pt",
+        films="work/films/films.txt",
+        inputs=expand("work/pretrain/inputs/{film}.npz", film=FILMS),
+    output:
+        "work/evaluate/{run}/{seed}/retrieval.json",
+    log:
+        "logs/evaluate/{run}-{seed}-retrieval.log",
+    benchmark:
+        "logs/evaluate/{run}-{seed}-retrieval.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        disk_mb=100,
+        runtime="1h",
+    params:
+        named="s|.*|work/pretrain/inputs/&.npz|",
+        recipe=recipe("evaluate.retrieval"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.evaluate.retrieval \
+            --model {input.model:q} \
+            --inputs @<(sed {params.named:q} {input.films:q}) \
+            --out {output:q}
         """

@@ -78,6 +78,11 @@ for film, language in sorted(DUBS):
 IS_STUDIO = config["corpus"]["films"] == "studio"
 RUNS = list(config["pretrain"]["runs"])
 SEEDS = config["pretrain"]["seeds"]
+# Runs that table 2 alone shows, and its rows; every run by its name.
+ABLATION = list(config["pretrain"]["ablation"])
+RUN_OF = {**config["pretrain"]["runs"], **config["pretrain"]["ablation"]}
+TABLE2 = config["pretrain"]["table2"]
+TABLE2_SEEDS = config["pretrain"]["ablation_seeds"]
 BENCHMARKS = list(config["evaluate"]["benchmarks"])
 FOLDERS = config["evaluate"]["folders"]
 STUDIO_BENCHMARKS = [
@@ -88,6 +93,9 @@ SPEECH_REMOVED = "speech_removed" in {
     run.get("views") for run in config["pretrain"]["runs"].values()
 }
 NOSPEECH_OF = {film: [row["original_language"]] * SPEECH_REMOVED for film, row in FILM_OF.items()}
+# Runs that hear a remix of the original, and how it is made.
+REMIX_SETTINGS = ("remix_speech_db", "remix_gain_db", "remix_equaliser_db")
+REMIXED = [name for name, run in RUN_OF.items() if run.get("views") == "remix"]
 NOSPEECH = [(film, language) for film, found in NOSPEECH_OF.items() for language in found]
 PARTS = range(config["shards"]["parts_per_film"])
 # What a training reads, and the run whose towers it begins with (no run, or one).
@@ -99,8 +107,7 @@ TRAINED_ON_OF_FILM = (
 )
 TRAINED_ON = [path.format(film=film) for film in FILMS for path in TRAINED_ON_OF_FILM]
 STARTS = {
-    name: [run["start_from"]] if run.get("start_from") else []
-    for name, run in config["pretrain"]["runs"].items()
+    name: [run["start_from"]] if run.get("start_from") else [] for name, run in RUN_OF.items()
 }
 
 # Event parsing: without annotations there is none of it.
@@ -164,7 +171,7 @@ wildcard_constraints:
     # film_row() refuses others
     film=configuration.FILM_ID,
     language=any_of(LANGUAGES),
-    run=any_of(RUNS),
+    run=any_of(RUN_OF),
     seed=r"\d+",
     part=r"\d+",
     benchmark=any_of(BENCHMARKS),
@@ -189,6 +196,12 @@ def settings(section, only=None, leave_out=(), **more):
         if key in (only or config[section]) and key not in leave_out
     }
     text = dumps({**kept, **more})
+    return lambda wildcards: text
+
+
+def as_json(values):
+    """Return a params function that gives values as canonical JSON; see `settings`."""
+    text = dumps(values)
     return lambda wildcards: text
 
 
@@ -335,6 +348,7 @@ RESULTS = (
     + ["results/table6.csv"] * bool(ANNOTATIONS)
     + ["results/table7.csv"] * bool(AVE_ANNOTATIONS and config["parse"]["table7"])
     + ["results/table1.csv"] * bool(BENCHMARKS)
+    + ["results/table2.csv"] * bool(BENCHMARKS and TABLE2)
     + ["results/studio.png"] * IS_STUDIO
     + expand("work/evaluate/{run}/{seed}/{folder}.parquet", run=RUNS, seed=SEEDS, folder=FOLDERS)
 )

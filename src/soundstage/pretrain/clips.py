@@ -23,6 +23,7 @@ class Clips:
     original: np.ndarray  # (n,) int64, row of `sounds` in the original language
     speech: np.ndarray  # (n, L) int64, row of `sounds` in each language
     nospeech: np.ndarray  # (n,) int64, row of `sounds` of the original without its speech
+    remix: np.ndarray  # (n,) int64, row of `sounds` of the original in another mix and codec
     sounds: np.ndarray  # (m, mels, mel frames) float16, dB
     pictures: np.ndarray  # (n, frames, height, width, 3) uint8
 
@@ -40,19 +41,22 @@ class Clips:
         return Clips(**{k: v if k in kept else v[chosen] for k, v in fields.items()})
 
 
-def load_clips(paths, inputs):
+def load_clips(paths, inputs, remixed=()):
     """Return the `Clips` in the .npz files of `prepare`, films in the order given.
 
     inputs: the `soundstage.model.settings.Inputs` that the files must have been made with;
-    UserError otherwise, or when a file cannot be read.
+    UserError otherwise, or when a file cannot be read. remixed: .npz files of
+    `soundstage.pretrain.remixed`, in any order, whose sounds are joined to the clips.
     """
     films = [_read(path, inputs) for path in paths]
+    others = {about["film"]: arrays for about, arrays in (_read(path, inputs) for path in remixed)}
     films = [(about, arrays) for about, arrays in films if len(arrays["start_seconds"])]
     if not films:
         raise UserError("there is not one clip in the inputs", fix="see the clips tables for why")
     languages = tuple(sorted({name for about, _ in films for name in about["languages"]}))
     parts, sounds = [], 0
     for about, arrays in films:
+        arrays = _with_remix(arrays, others.get(about["film"]))
         parts.append(_fields(about, arrays, languages, sounds))
         sounds += len(arrays["sounds"])
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -85,6 +89,20 @@ def _read(path, inputs):
     return about, arrays
 
 
+def _with_remix(arrays, other):
+    """Return the arrays of a film with the sounds of its remix behind its own, and `remix`: their rows.
+
+    other: arrays of the film's remix, or None; clips are known by when they start.
+    """
+    starts = arrays["start_seconds"]
+    if other is None:
+        return {**arrays, "remix": np.full(len(starts), -1, np.int32)}
+    places = {round(1000 * start): row for row, start in enumerate(other["start_seconds"])}
+    rows = np.array([places.get(round(1000 * start), -1) for start in starts], np.int32)
+    moved = np.where(rows >= 0, rows + len(arrays["sounds"]), -1)
+    return {**arrays, "remix": moved, "sounds": np.concatenate([arrays["sounds"], other["sounds"]])}
+
+
 def _fields(about, arrays, languages, first_sound):
     """Return one film's share of the arrays of `Clips`, its sounds numbered from first_sound."""
     count = len(arrays["start_seconds"])
@@ -99,6 +117,7 @@ def _fields(about, arrays, languages, first_sound):
         "original": speech[:, languages.index(about["original_language"])],
         "speech": speech,
         "nospeech": _shifted(arrays["nospeech"], first_sound),
+        "remix": _shifted(arrays["remix"], first_sound),
         "sounds": arrays["sounds"],
         "pictures": arrays["pictures"],
     }

@@ -36,22 +36,34 @@ class Feed:
         batches = settings.steps * settings.engine.accumulate_batches
         self.order = sampler.schedule(*place, batches, self.batch, settings.film_clips, settings.film_group, seed)
         self.clips, self.settings, self.seed = clips, settings, seed
-        present = clips.speech >= 0
+        self.column = (clips.speech == clips.original[:, None]).argmax(1)
+        present = self.present = self._present()
         balanced = self.views == "dubs" and settings.balance_languages
         self.weights = sampler.language_weights(present) if balanced else np.ones(present.shape[1])
-        if self.views == "speech_removed" and (clips.nospeech < 0).any():
-            raise UserError(
-                f"{(clips.nospeech < 0).sum()} of {len(clips)} training clips lack the sound "
-                "without speech, which this run needs",
-                fix="run the stages nospeech and shards for the original language of every film",
-            )
+        self._check("speech_removed", clips.nospeech, "without speech", "run the stages nospeech and shards")
+        self._check("remix", clips.remix, "in another mix", "give --remix the folder of soundstage.pretrain.remixed")
+
+    def _present(self):
+        """Return (clips, languages) bool: the tracks that this arm may hear."""
+        most, clips = self.settings.run.most_dubs, self.clips
+        names, member = np.unique(clips.film, return_inverse=True)
+        orders = np.stack([sampler.film_order(name, clips.speech.shape[1], self.seed) for name in names])
+        return sampler.limited(clips.speech >= 0, self.column, orders[member], most)
+
+    def _check(self, views, rows, what, fix):
+        """Raise a UserError when an arm of these views lacks one of its sounds."""
+        if self.views == views and (rows < 0).any():
+            missing = f"{(rows < 0).sum()} of {len(rows)} training clips lack the sound {what}, which this run needs"
+            raise UserError(missing, fix=f"{fix}, for every film")
 
     def sounds(self, chosen, rng):
         """Return (primary, secondary): rows of `clips.sounds` for the two audio views."""
         if self.views == "dubs":
-            speech = self.clips.speech[chosen]
-            languages = sampler.two_languages(speech >= 0, self.weights, rng)
+            speech, heard = self.clips.speech[chosen], (self.present[chosen], self.column[chosen])
+            languages = sampler.paired_languages(*heard, self.weights, rng, self.settings.run.pairing)
             return tuple(speech[np.arange(len(chosen)), language] for language in languages)
+        if self.views == "remix":
+            return self.clips.original[chosen], self.clips.remix[chosen]
         both = self.clips.nospeech if self.views == "speech_removed" else self.clips.original
         return both[chosen], both[chosen]
 

@@ -101,6 +101,26 @@ def _fill(waiting, near, film, batch, film_clips):
     return chosen, later
 
 
+def film_order(film, languages, seed):
+    """Return (languages,) int64: the places of a film's languages in a random order of this film."""
+    return rng_of(seed, "dub order", str(film)).permutation(languages)
+
+
+def limited(present, original, orders, most_dubs):
+    """Return (clips, languages) bool: `present` with the original and at most `most_dubs` others.
+
+    present: (clips, languages) bool; original: (clips,) int column of the original; orders: (clips,
+    languages) int of `film_order`, the same for all clips of a film: the first dubs are kept, so that
+    fewer are part of more. 0 keeps all.
+    """
+    if not most_dubs:
+        return present
+    is_original = np.arange(present.shape[1]) == original[:, None]
+    place = np.where(present & ~is_original, orders, present.shape[1])
+    rank = np.argsort(np.argsort(place, axis=1, kind="stable"), axis=1)
+    return present & (is_original | (rank < most_dubs))
+
+
 def language_weights(present, rounds=200):
     """Return (languages,) weights with which `two_languages` hears all languages alike.
 
@@ -140,3 +160,17 @@ def two_languages(present, weights, rng):
     keys = np.where(present, np.log(weights) + gumbel, -np.inf)
     order = np.argsort(-keys, axis=1, kind="stable")
     return order[:, 0], order[:, 1]
+
+
+def paired_languages(present, original, weights, rng, pairing):
+    """Return (primary, secondary), each (clips,) int64: the languages of the two views of every clip.
+
+    present: (clips, languages) bool with two or more True in a row, the original's among them;
+    original: (clips,) int column of the original; pairing: as in `soundstage.pretrain.settings.Run`.
+    """
+    if pairing == "original_and_dub":
+        dubs = present & (np.arange(present.shape[1]) != original[:, None])
+        gumbel = rng.gumbel(size=present.shape)
+        return original, np.where(dubs, np.log(weights) + gumbel, -np.inf).argmax(1)
+    primary, secondary = two_languages(present, weights, rng)
+    return (primary, primary) if pairing == "same_language" else (primary, secondary)

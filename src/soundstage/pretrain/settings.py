@@ -5,14 +5,21 @@ from dataclasses import dataclass, field
 from soundstage.errors import UserError
 from soundstage.model.settings import Model
 
-VIEWS = ("original", "speech_removed", "dubs")
+VIEWS = ("original", "speech_removed", "dubs", "remix")
+PAIRINGS = ("two_languages", "original_and_dub", "same_language")
 
 
 @dataclass(frozen=True)
 class Run:
     """One entry of `pretrain.runs`: what sets an arm of the comparison apart from the others."""
 
-    views: str = "original"  # both audio views of a clip: original, speech_removed, or dubs
+    # the two audio views of a clip: original, speech_removed or dubs; remix = the original, and the
+    # original in another mix and codec
+    views: str = "original"
+    most_dubs: int = 0  # dubs of a clip that are heard, the first of its film's in random order; 0 = all
+    # which tracks meet, with views dubs: two_languages = any two, original_and_dub = the original and
+    # any other, same_language = one of any language for both views
+    pairing: str = "two_languages"
     lambda_video: float = 0.0  # weight of the loss between the two video views
     lambda_audio: float = 0.0  # weight of the loss between the two audio views
     train: bool = True  # false: the initial weights are written as they are
@@ -22,6 +29,14 @@ class Run:
         if self.views not in VIEWS:
             what = f"expected one of {', '.join(VIEWS)}, found {self.views!r}"
             raise UserError(what, "pretrain.runs.views")
+        if self.pairing not in PAIRINGS:
+            what = f"expected one of {', '.join(PAIRINGS)}, found {self.pairing!r}"
+            raise UserError(what, "pretrain.runs.pairing")
+        if self.most_dubs < 0:
+            raise UserError(f"expected 0 or more, found {self.most_dubs}", "pretrain.runs.most_dubs")
+        if self.views != "dubs" and (self.most_dubs or self.pairing != "two_languages"):
+            what = f"most_dubs and pairing say which dubs are heard, found them with views {self.views}"
+            raise UserError(what, "pretrain.runs", "set views: dubs, or leave both out")
         if self.lambda_video < 0 or self.lambda_audio < 0:
             raise UserError("expected weights of 0 or more", "pretrain.runs.lambda_*")
 

@@ -112,12 +112,18 @@ class Reader:
     def _sounds(self, about, rng):
         """Return the members that the primary and the secondary audio view hear."""
         if self.views == "dubs":
-            present = np.array([[name in about["languages"] for name in self.languages]])
-            chosen = sampler.two_languages(present, self.weights, rng)
+            chosen = sampler.paired_languages(*self._heard(about), self.weights, rng, self.settings.run.pairing)
             return [f"{self.languages[int(number[0])]}.flac" for number in chosen]
         if self.views == "speech_removed":
             return [self._nospeech(about)] * 2
         return [f"{about['original_language']}.flac"] * 2
+
+    def _heard(self, about):
+        """Return (present (1, languages) bool, column (1,) of the original) of the tracks that this arm may hear."""
+        present = np.array([[name in about["languages"] for name in self.languages]])
+        column = np.array([self.languages.index(about["original_language"])])
+        orders = sampler.film_order(about["film"], len(self.languages), self.seed)[None]
+        return sampler.limited(present, column, orders, self.settings.run.most_dubs), column
 
     def _picture(self, frames, rng):
         """Return (frames, crop_height, crop_width, 3) uint8 of one view."""

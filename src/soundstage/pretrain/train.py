@@ -7,7 +7,7 @@ With --shards work/shards/*.tar instead of --inputs the clips are decoded as the
 `torchrun --nproc-per-node 8 -m -- soundstage.pretrain.train ...` the processes share every batch
 (the two hyphens keep torchrun from taking --run for a flag of its own).
 
-Writes model.pt (the towers), and beside it metrics.jsonl (a line every log_steps, the last one with
+Writes model.pt (towers and projections), and beside it metrics.jsonl (a line every log_steps, the last one with
 the held-out retrieval), retrieval.json, the TensorBoard folder tensorboard/, and while it runs
 checkpoint/. A killed training goes on from its checkpoint and ends with the same bits; on SIGTERM
 it saves one first, on SIGUSR1 it saves one and goes on. By default one thread of a CPU, so that the
@@ -51,6 +51,9 @@ def main():
     arguments.add_argument("--seed", type=int, required=True, help="seed of every draw")
     arguments.add_argument("--out", required=True, help="model.pt to be written")
     arguments.add_argument("--fresh", action="store_true", help="forget a checkpoint and start from the first step")
+    arguments.add_argument(
+        "--remix", metavar="FOLDER", help="files of remixed by the names of --inputs, for views remix"
+    )
     arguments.add_argument("--start-from", metavar="MODEL_PT", help="begin with the towers of an earlier run")
     add_settings(arguments, Settings)
     options = arguments.parse_args()
@@ -101,9 +104,16 @@ def fingerprint(options, group):
     }
     if options.start_from:
         mark["start_from"] = sha256(options.start_from)
+    if options.remix:
+        mark["remix"] = {path.name: content_id(path) for path in remixes(options)}
     if options.inputs:
         return {**mark, "inputs": {Path(path).name: content_id(path) for path in options.inputs}}
     return {**mark, "shards": {Path(path).name: shard_id(path) for path in options.shards}}
+
+
+def remixes(options):
+    """Return the paths of the remixed clips of every film, none where the run hears no remix."""
+    return [Path(options.remix, Path(path).name) for path in options.inputs] if options.remix else []
 
 
 def shard_id(path):
@@ -120,10 +130,14 @@ def source_of(options, group):
     """Return (context that gives the clips for the retrieval, feed of training batches)."""
     settings, seed = options.settings, options.seed
     if options.inputs:
-        corpus = load_clips(options.inputs, settings.model.inputs)
+        corpus = load_clips(options.inputs, settings.model.inputs, remixes(options))
         share = None if group.processes == 1 and group.device.type == "cpu" else group
         train_clips = corpus.rows(np.flatnonzero(corpus.split == "train"))
         return lambda: contextlib.nullcontext(corpus), Feed(train_clips, settings, seed, share)
+    if settings.run.views == "remix":
+        raise UserError(
+            "a training on shards cannot hear a remix, which is not in them", fix="give --inputs and --remix"
+        )
     shards = survey(options.shards, settings.run.views == "dubs" and settings.balance_languages)
     feed = StreamFeed(shards, settings, seed, group.rank, group.processes, group.device)
     return lambda: held_out_clips(shards, settings, Path(options.out).parent / "held_out"), feed
@@ -151,7 +165,9 @@ def take_over(student, path):
     """Give `student` the towers of the model.pt of an earlier run; UserError when they do not fit."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)["model"]
-        weights = {name.removeprefix("backbone."): value for name, value in found.items()}
+        weights = {
+            name.removeprefix("backbone."): value for name, value in found.items() if name.startswith("backbone.")
+        }
         student.backbone.load_state_dict(weights)
     except (OSError, KeyError, RuntimeError, ValueError) as error:
         fix = "give the model.pt of a run with the same settings of model"
@@ -190,7 +206,12 @@ def finish(student, corpus, records, options):
         say(f"{records.label}: no held-out windows, so no retrieval is measured")
     write_json(Path(options.out).with_name("retrieval.json"), retrieval)
     records.last({"step": settings.steps if settings.run.train else 0, "retrieval": retrieval})
-    weights = {f"backbone.{name}": value.cpu() for name, value in student.backbone.state_dict().items()}
+    # the heads are of use for retrieval alone; what reads frozen towers takes the backbone
+    weights = {
+        f"{part}.{name}": value.cpu()
+        for part in ("backbone", "heads")
+        for name, value in getattr(student, part).state_dict().items()
+    }
     about = {"settings": dataclasses.asdict(settings), "run": options.run, "seed": options.seed}
     checkpoint.save_bytes(options.out, {"model": weights, **about})
 
