@@ -26,6 +26,7 @@ REMOVABLE = (
     ("parse", "features"),
     ("parse", "variants"),
     ("evaluate", "benchmarks"),
+    ("evaluate", "table3"),
     ("evaluate", "folders"),
 )
 MOST_SHOWN = 12
@@ -87,17 +88,18 @@ def _short(value):
 def drop_removed(config):
     """Take out, in place, the runs, benchmarks and folders that an overlay has set to null.
 
-    A run that is taken out is no row of table 2 either.
+    A run that is taken out is no row of table 2 either, a benchmark no column of table 3.
     """
     removed = set()
     for section, key in REMOVABLE:
         entries = config.get(section, {}).get(key)
         if isinstance(entries, dict):
             config[section][key] = {k: v for k, v in entries.items() if v is not None}
-            removed |= {k for k, v in entries.items() if v is None} if section == "pretrain" else set()
-    rows = config.get("pretrain", {}).get("table2")
-    if isinstance(rows, list):
-        config["pretrain"]["table2"] = [row for row in rows if row not in removed]
+            removed |= {(section, k) for k, v in entries.items() if v is None}
+    for section, key in (("pretrain", "table2"), ("evaluate", "table3_shared")):
+        names = config.get(section, {}).get(key)
+        if isinstance(names, list):
+            config[section][key] = [name for name in names if (section, name) not in removed]
 
 
 def impossible(config):
@@ -113,11 +115,23 @@ def impossible(config):
     films, tracks = config["corpus"]["films"], config["corpus"]["tracks"]
     if (films == "studio") != (tracks == "studio"):
         faults.append("  corpus.films and corpus.tracks: expected both studio or both a table")
+    evaluate = config["evaluate"]
     faults += [
-        f"  evaluate.benchmarks.{name}.folder: found studio, expected the folder of {name}; the "
+        f"  evaluate.{key}.{name}.folder: found studio, expected the folder of {name}; the "
         "embedded corpus makes only the benchmarks that config.yaml lists"
-        for name, entry in benchmarks.items()
+        for key in ("benchmarks", "table3")
+        for name, entry in evaluate[key].items()
         if entry["folder"] == "studio" and not name.startswith("studio-")
+    ]
+    faults += [
+        f"  evaluate.table3.{name}: is a benchmark of table 1, too; name it in evaluate.table3_shared instead"
+        for name in evaluate["table3"]
+        if name in benchmarks
+    ]
+    faults += [
+        f"  evaluate.table3_shared: {name!r} is none of {', '.join(benchmarks)}"
+        for name in evaluate["table3_shared"]
+        if name not in benchmarks
     ]
     if "monolingual" not in runs:
         faults.append("  pretrain.runs: expected a run named monolingual, which others are held to")
@@ -146,8 +160,6 @@ def impossible_runs(config):
         views, chosen = run.get("views", "original"), {"most_dubs", "pairing"} & set(run)
         if chosen and views != "dubs":
             faults.append(f"{key}: {', '.join(sorted(chosen))} with views {views}, expected views dubs")
-        if views == "remix" and pretrain["loader"]["stream"]:
-            faults.append(f"{key}.views: a remix is not in the shards, expected pretrain.loader.stream false")
     faults += [
         f"  pretrain.table2: {row!r} is none of {', '.join(every)}" for row in pretrain["table2"] if row not in every
     ]

@@ -26,7 +26,7 @@ rule make_film:
         disk_mb=100,
         runtime="15m",
     params:
-        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES),
+        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES + TABLE3_SIZES),
         recipe=recipe("studio.film"),
     shell:
         r"""
@@ -54,7 +54,7 @@ rule make_benchmark:
         disk_mb=500,
         runtime="30m",
     params:
-        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES),
+        settings=studio_settings,
         recipe=recipe("studio.benchmark"),
     shell:
         r"""
@@ -196,7 +196,7 @@ rule draw_sheet:
         disk_mb=100,
         runtime="10m",
     params:
-        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES),
+        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES + TABLE3_SIZES),
         recipe=recipe("studio.sheet"),
     shell:
         r"""

@@ -2,7 +2,7 @@
 #
 # needs   work/evaluate/{run}/{seed}/metrics.json of every run and seed,
 #         work/parse/{variant}/{seed}/scores.json and work/teachers/fidelity/{labels}.json for tables 4 to 7
-# makes   results/table1.{csv,tidy.csv,md,tex,png}, table2.*, retrieval.* alike,
+# makes   results/table1.{csv,tidy.csv,md,tex,png}, table2.*, table3.*, retrieval.* alike,
 #         results/corpus.{md,tracks.csv,clips.csv}
 # costs   seconds
 
@@ -89,6 +89,51 @@ rule make_table2:
             --factors {params.factors:q} \
             --seeds {params.seeds} \
             --benchmarks {params.benchmarks:q} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule make_table3:
+    """Make table 3: the pretraining rows on LVU's tasks and on sets of actions."""
+    input:
+        metrics=expand("work/evaluate/{run}/{seed}/table3/metrics.json", run=RUNS, seed=SEEDS),
+        shared=expand(
+            "work/evaluate/{run}/{seed}/metrics.json",
+            run=RUNS if TABLE3_SHARED else [],
+            seed=SEEDS,
+        ),
+    output:
+        csv=report("results/table3.csv", caption="../report/table3.rst", category="tables"),
+        tidy="results/table3.tidy.csv",
+        md="results/table3.md",
+        tex="results/table3.tex",
+        figure=report("results/table3.png", caption="../report/table3.rst", category="tables"),
+    log:
+        "logs/paper/table3.log",
+    benchmark:
+        "logs/paper/table3.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        disk_mb=10,
+        runtime="10m",
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        leave_out=[name for name in BENCHMARKS if name not in TABLE3_SHARED],
+        settings=settings("paper", corpus=config["corpus"]["name"]),
+        recipe=recipe("paper.table3"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table3 \
+            --metrics {input.metrics:q} {input.shared:q} \
+            --runs {params.runs:q} \
+            --seeds {params.seeds} \
+            --leave-out {params.leave_out:q} \
             --out {output.csv:q} \
             --settings {params.settings:q}
         """

@@ -83,9 +83,7 @@ rule train_towers:
     input:
         films="work/films/films.txt",
         clips=TRAINED_ON,
-        remix=lambda wildcards: expand(
-            "work/pretrain/remix/{film}.npz", film=FILMS if wildcards.run in REMIXED else []
-        ),
+        remix=remixes_of,
         start=lambda wildcards: expand(
             "work/pretrain/{run}/{seed}/model.pt", run=STARTS[wildcards.run], seed=wildcards.seed
         ),

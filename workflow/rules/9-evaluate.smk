@@ -24,7 +24,7 @@ rule prepare_benchmark:
         disk_mb=5000,
         runtime="4h",
     params:
-        group=lambda wildcards: config["evaluate"]["benchmarks"][wildcards.benchmark]["group"],
+        group=lambda wildcards: BENCHMARK_OF[wildcards.benchmark]["group"],
         model=settings("model", only=("inputs",)),
         settings=settings("evaluate", only=("validation_percent", "silence_db")),
         recipe=recipe("evaluate.prepare"),
@@ -62,7 +62,49 @@ rule score_run:
         runtime="4h",
         gpu=0,
     params:
-        settings=settings("evaluate", leave_out=("benchmarks", "folders")),
+        settings=settings(
+            "evaluate", leave_out=("benchmarks", "table3", "table3_shared", "folders")
+        ),
+        recipe=recipe("evaluate.run"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.evaluate.run \
+            --model {input.model:q} \
+            --inputs {input.inputs:q} \
+            --run {wildcards.run:q} \
+            --seed {wildcards.seed:q} \
+            --out {output.metrics:q} \
+            --predictions {output.predictions:q} \
+            --settings {params.settings:q}
+        """
+
+
+rule score_table3:
+    """Embed and probe the benchmarks of table 3 alone, as score_run does those of table 1."""
+    input:
+        model="work/pretrain/{run}/{seed}/model.pt",
+        inputs=expand("work/evaluate/inputs/{benchmark}.npz", benchmark=TABLE3),
+    output:
+        metrics="work/evaluate/{run}/{seed}/table3/metrics.json",
+        predictions="work/evaluate/{run}/{seed}/table3/predictions.parquet",
+    log:
+        "logs/evaluate/{run}-{seed}-table3.log",
+    benchmark:
+        "logs/evaluate/{run}-{seed}-table3.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        disk_mb=1000,
+        runtime="4h",
+        gpu=0,
+    params:
+        settings=settings(
+            "evaluate", leave_out=("benchmarks", "table3", "table3_shared", "folders")
+        ),
         recipe=recipe("evaluate.run"),
     shell:
         r"""
@@ -98,7 +140,9 @@ rule embed_folder:
         disk_mb=1000,
         runtime="4h",
     params:
-        settings=settings("evaluate", leave_out=("benchmarks", "folders")),
+        settings=settings(
+            "evaluate", leave_out=("benchmarks", "table3", "table3_shared", "folders")
+        ),
         recipe=recipe("evaluate.embed"),
     shell:
         r"""

@@ -75,6 +75,7 @@ DUBS = [
 DUBS_OF = {film: [] for film in FILM_OF}
 for film, language in sorted(DUBS):
     DUBS_OF[film].append(language)
+HELD_OUT = any(row["split"] != "train" for row in FILM_ROWS)
 IS_STUDIO = config["corpus"]["films"] == "studio"
 RUNS = list(config["pretrain"]["runs"])
 SEEDS = config["pretrain"]["seeds"]
@@ -85,9 +86,11 @@ TABLE2 = config["pretrain"]["table2"]
 TABLE2_SEEDS = config["pretrain"]["ablation_seeds"]
 BENCHMARKS = list(config["evaluate"]["benchmarks"])
 FOLDERS = config["evaluate"]["folders"]
-STUDIO_BENCHMARKS = [
-    name for name, entry in config["evaluate"]["benchmarks"].items() if entry["folder"] == "studio"
-]
+# Benchmarks of table 3 alone, and every benchmark by its name.
+TABLE3 = list(config["evaluate"]["table3"])
+TABLE3_SHARED = config["evaluate"]["table3_shared"]
+BENCHMARK_OF = {**config["evaluate"]["benchmarks"], **config["evaluate"]["table3"]}
+STUDIO_BENCHMARKS = [name for name, entry in BENCHMARK_OF.items() if entry["folder"] == "studio"]
 # The tracks of which some run uses the version without speech: the originals, if any run does.
 SPEECH_REMOVED = "speech_removed" in {
     run.get("views") for run in config["pretrain"]["runs"].values()
@@ -112,6 +115,7 @@ STARTS = {
 
 # Event parsing: without annotations there is none of it.
 PARSER_INPUTS = ("audio", "visual_2d", "visual_3d")
+TABLE3_SIZES = ("lvu_movies", "hmdb51_clips")  # of the embedded corpus
 LLP_SIZES = ("llp_train", "llp_val", "llp_test")
 AVE_SIZES = ("ave_train", "ave_val", "ave_test")
 IS_STUDIO_LLP = config["parse"]["annotations"] == "studio"
@@ -174,7 +178,7 @@ wildcard_constraints:
     run=any_of(RUN_OF),
     seed=r"\d+",
     part=r"\d+",
-    benchmark=any_of(BENCHMARKS),
+    benchmark=any_of(BENCHMARK_OF),
     folder=any_of(FOLDERS),
     labels=any_of(LABELS),
     features=any_of(FEATURES),
@@ -230,6 +234,18 @@ def media_of(film):
     if IS_STUDIO:
         return [f"work/studio/films/{film}"]
     return sorted({path, *(row["path"] for row in TRACKS_OF[film].values())})
+
+
+def remixes_of(wildcards):
+    """Return the remixed clips of every film for a run that hears them, nothing for the others."""
+    if wildcards.run not in REMIXED:
+        return []
+    if IS_STREAM:
+        raise WorkflowError(
+            f"run {wildcards.run!r} hears a remix, which is not in the shards: set "
+            "pretrain.loader.stream to false, or the run to null"
+        )
+    return expand("work/pretrain/remix/{film}.npz", film=FILMS)
 
 
 def videos_of(wildcards):
@@ -335,9 +351,15 @@ def variant_settings(wildcards):
     return settings("parse", only=kept, variant=VARIANTS[wildcards.variant])(wildcards)
 
 
+def studio_settings(wildcards):
+    """Return what a benchmark of the embedded corpus depends on: the sizes of table 3's sets for those alone."""
+    sizes = TABLE3_SIZES if wildcards.benchmark not in TABLE3 else ()
+    return settings("studio", leave_out=LLP_SIZES + AVE_SIZES + sizes)(wildcards)
+
+
 def benchmark_folder(name):
     """Return the folder of a benchmark: the embedded corpus's, or the user's."""
-    folder = config["evaluate"]["benchmarks"][name]["folder"]
+    folder = BENCHMARK_OF[name]["folder"]
     return f"work/studio/benchmarks/{name}" if folder == "studio" else folder
 
 
@@ -349,6 +371,8 @@ RESULTS = (
     + ["results/table7.csv"] * bool(AVE_ANNOTATIONS and config["parse"]["table7"])
     + ["results/table1.csv"] * bool(BENCHMARKS)
     + ["results/table2.csv"] * bool(BENCHMARKS and TABLE2)
+    + ["results/table3.csv"] * bool(TABLE3)
+    + ["results/retrieval.csv"] * HELD_OUT
     + ["results/studio.png"] * IS_STUDIO
     + expand("work/evaluate/{run}/{seed}/{folder}.parquet", run=RUNS, seed=SEEDS, folder=FOLDERS)
 )

@@ -3,7 +3,8 @@
     python -m soundstage.studio.benchmark --name studio-events --out-folder work/studio/benchmarks/studio-events
 
 Audio benchmarks are HEAR task folders: 48000/<split>/*.wav, <split>.json, labelvocabulary.csv and
-task_metadata.json; studio-ucf101 and studio-vggsound have the layouts of UCF101 and VGGSound. The
+task_metadata.json; studio-ucf101, studio-vggsound, studio-lvu and studio-hmdb51 have the layouts of
+UCF101, VGGSound, LVU (nine tasks on the same videos) and HMDB51. The
 last file written is manifest.json, {name, layout, group, metric, n_clips, files}, where files is
 the SHA-256 of the list of all other files with their hashes. The same settings give the same bytes.
 """
@@ -20,7 +21,7 @@ import soundfile
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.files import sha256, write_json, write_text
-from soundstage.studio import clips, videos
+from soundstage.studio import clips, hmdb, lvu, videos
 from soundstage.studio.names import BENCHMARKS
 from soundstage.studio.settings import Settings
 from soundstage.units import AUDIO_HZ
@@ -43,7 +44,11 @@ def make(name, folder, settings):
     """
     folder = Path(folder)
     _clear(folder)
-    if name in clips.TASKS:
+    if name == "studio-lvu":
+        layout, metric, count = "lvu", "nine tasks", lvu.write(folder, settings)
+    elif name == "studio-hmdb51":
+        layout, metric, count = "hmdb51", "accuracy_percent", hmdb.write(folder, settings)
+    elif name in clips.TASKS:
         layout, metric, count = _hear(name, folder, settings)
     else:
         layout, metric, count = videos.write(name, folder, settings)
@@ -52,7 +57,8 @@ def make(name, folder, settings):
     write_json(folder / "manifest.json", manifest)
 
 
-_OURS = ("48000", "UCF-101", "ucfTrainTestlist", "video", "data", "manifest.json")
+_OURS = ("48000", "UCF-101", "ucfTrainTestlist", "video", "data", "manifest.json", "lvu_1.0", "videos")
+_OURS += ("testTrainMulti_7030_splits", *hmdb.ACTIONS)
 _OUR_LISTS = ("fold*.json", "labelvocabulary.csv", "task_metadata.json")
 
 

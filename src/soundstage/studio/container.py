@@ -20,8 +20,8 @@ _FORMATS = {
 _QUICK = {"aac": {"aac_coder": "fast"}}  # a third of the time of the usual search
 
 
-def write_video(path, frames, sound):
-    """Write frames (uint8 (height, width, 3) RGB, 25 fps) with float32 sound at 48 kHz.
+def write_video(path, frames, sound=None):
+    """Write frames (uint8 (height, width, 3) RGB, 25 fps) with float32 sound at 48 kHz, or without any.
 
     The suffix of `path` chooses AVI with MPEG-4 and MP3, or MP4 with H.264 and AAC; both streams
     start at 0. One thread and no time stamp: the same input gives the same bytes.
@@ -30,16 +30,22 @@ def write_video(path, frames, sound):
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
         seen = container.add_stream(picture_codec, rate=VIDEO_FPS, options=options)
         seen.pix_fmt, seen.thread_count = "yuv420p", 1
-        heard = container.add_stream(sound_codec, rate=AUDIO_HZ, options=_QUICK.get(sound_codec, {}))
-        heard.bit_rate, heard.layout, heard.thread_count = BITS_PER_SECOND, "mono", 1
+        heard = None if sound is None else _sound_stream(container, sound_codec)
         for number, frame in enumerate(frames):
             if not number:
                 seen.height, seen.width = frame.shape[:2]
             container.mux(seen.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(seen.encode())
-        for frame in _sound_frames(sound, heard):
-            container.mux(heard.encode(frame))
-        container.mux(heard.encode())
+        if heard is not None:
+            for frame in _sound_frames(sound, heard):
+                container.mux(heard.encode(frame))
+            container.mux(heard.encode())
+
+
+def _sound_stream(container, codec):
+    stream = container.add_stream(codec, rate=AUDIO_HZ, options=_QUICK.get(codec, {}))
+    stream.bit_rate, stream.layout, stream.thread_count = BITS_PER_SECOND, "mono", 1
+    return stream
 
 
 def _sound_frames(sound, stream):

@@ -52,4 +52,6 @@ BENCHMARKS = {
     "studio-language": "linguistic",
     "studio-ucf101": "audiovisual",
     "studio-vggsound": "audiovisual",
+    "studio-lvu": "audiovisual",
+    "studio-hmdb51": "audiovisual",
 }

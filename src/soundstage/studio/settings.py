@@ -26,6 +26,8 @@ class Settings:
     speech_to_bed_sd_db: float = 1.2  # spread over films of the same, dB
     benchmark_clips: int = 400  # clips of each audio benchmark
     benchmark_video_clips: int = 600  # clips of each audiovisual benchmark
+    lvu_movies: int = 60  # movies of the LVU-like set of table 3, six clips each
+    hmdb51_clips: int = 297  # clips of the HMDB51-like set of table 3, nine classes
     llp_train: int = 600  # videos of the LLP-like set, split train
     llp_val: int = 100  # videos of the LLP-like set, split val
     llp_test: int = 200  # videos of the LLP-like set, split test
@@ -54,6 +56,11 @@ class Settings:
             raise UserError(
                 "expected 28 training videos or more, a class each, and at least one of the others",
                 "studio.ave_train, ave_val, ave_test",
+            )
+        if self.lvu_movies < 40 or self.hmdb51_clips < 54:
+            raise UserError(
+                "expected 40 movies or more (nine decades in each split), 54 clips or more",
+                "studio.lvu_movies, studio.hmdb51_clips",
             )
         if self.width_pixels % 2 or self.height_pixels % 2:
             raise UserError("expected an even picture size", "studio.width_pixels, height_pixels")

@@ -1,0 +1,158 @@
+"""Build table 3: the rows of table 1 on LVU's nine tasks and on sets of actions.
+
+python -m soundstage.paper.table3 --metrics work/evaluate/*/*/table3/metrics.json --out results/table3.csv
+
+Beside table3.csv it writes table3.tidy.csv (a line per score with its source and hash), .md, .tex and
+.png, and prints the table at its end. Nothing is written unless every run has every seed and
+benchmark. Two of LVU's tasks are regressions: their mean squared error is the lower the better.
+"""
+
+from pathlib import Path
+
+from soundstage import cli
+from soundstage.files import atomic, write_text
+from soundstage.paper import compare, dots, formats
+from soundstage.paper.results import check_complete, read_scores
+from soundstage.paper.settings import Settings
+from soundstage.paper.statistics import mean_sd, t_interval
+
+TITLE = "Table 3: what pretraining with dubs does to the understanding of long videos and of actions"
+ERROR = "mean_squared_error"
+SHORT = {"accuracy_percent": "%", "map_percent": "mAP", ERROR: "MSE"}
+TASKS = (
+    "relationship",
+    "way_speaking",
+    "scene",
+    "director",
+    "genre",
+    "writer",
+    "year",
+    "like_ratio",
+    "view_count",
+)
+
+
+def main():
+    """Read the flags, build the table, print it."""
+    parser = cli.parser(__doc__)
+    parser.add_argument("--metrics", nargs="+", required=True, help="metrics.json files")
+    parser.add_argument("--runs", nargs="+", default=list(compare.RUNS), help="rows, in order")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--leave-out", nargs="*", default=[], help="benchmarks in the files that are not shown")
+    parser.add_argument("--out", required=True, type=Path, help="the wide table, ending in .csv")
+    cli.add_settings(parser, Settings)
+    options = parser.parse_args()
+    scores = read_scores(options.metrics)
+    scores = [one for one in scores if one.run in options.runs and one.benchmark not in options.leave_out]
+    scores = check_complete(scores, options.runs, options.seeds)
+    print(formats.text(build(scores, options.runs, options.seeds, options.out, options.settings)))
+
+
+def build(scores, runs, seeds, out, settings):
+    """Write every form of the table and return its `formats.Block`s for reading.
+
+    scores: {(run, seed, benchmark): Score}, complete.
+    """
+    columns = ordered({score.benchmark: score.metric for score in scores.values()})
+    wide = [wide_row(scores, run, seeds, columns, settings) for run in runs]
+    blocks = reading(wide, columns, len(seeds), settings)
+    write_text(out, formats.csv_text(wide))
+    write_text(out.with_suffix(".tidy.csv"), formats.csv_text(compare.tidy_rows(scores, settings)))
+    write_text(out.with_suffix(".md"), formats.markdown(TITLE, blocks))
+    write_text(out.with_suffix(".tex"), formats.latex(blocks))
+    with atomic(out.with_suffix(".png")) as temporary:
+        panels = {name: {run: [scores[run, s, name].value for s in seeds] for run in runs} for name in columns}
+        chances = {name: scores[runs[0], seeds[0], name].chance for name in columns}
+        units = {name: "mean squared error" if metric == ERROR else "percent" for name, metric in columns.items()}
+        title = f"Corpus {settings.corpus}: dots are seeds, dashes the best constant answer"
+        dots.draw(temporary, panels, title, units, chances)
+    return blocks
+
+
+def ordered(metrics):
+    """Return {benchmark: metric} with LVU's tasks first, in the order of its papers."""
+    place = {task: number for number, task in enumerate(TASKS)}
+    names = sorted(metrics, key=lambda name: (place.get(task_of(name), len(TASKS)), list(metrics).index(name)))
+    return {name: metrics[name] for name in names}
+
+
+def task_of(benchmark):
+    """Return the task of LVU that a benchmark's name ends in, or "" for another benchmark."""
+    return next((task for task in TASKS if benchmark.endswith(f"lvu-{task}")), "")
+
+
+def wide_row(scores, run, seeds, columns, settings):
+    """Return the row of one run: mean, sd, n, interval, chance and difference to the matched run per column.
+
+    <benchmark>_<metric>_low and _high: the t-interval of the mean over seeds; _difference, _low and
+    _high: of the difference to the run in the column `matched`, paired by seed.
+    """
+    other = compare.MATCHED.get(run, "")
+    row = {"corpus": settings.corpus, "pretraining": run, "matched": other}
+    for name, metric in columns.items():
+        start, values = f"{name}_{metric}", [scores[run, seed, name].value for seed in seeds]
+        mean, spread = mean_sd(values)
+        _, low, high = t_interval(values, settings.confidence_percent)
+        row |= {f"{start}_mean": mean, f"{start}_sd": spread, f"{start}_n": len(seeds)}
+        row |= {f"{start}_low": low, f"{start}_high": high, f"{start}_chance": scores[run, seeds[0], name].chance}
+        gains = [float("nan")] * len(seeds)
+        if (other, seeds[0], name) in scores:
+            gains = [value - scores[other, seed, name].value for value, seed in zip(values, seeds, strict=True)]
+        found = t_interval(gains, settings.confidence_percent)
+        row |= dict(zip((f"{start}_difference{end}" for end in ("", "_low", "_high")), found, strict=True))
+    return row
+
+
+def reading(wide, columns, seeds, settings):
+    """Return the blocks for reading: means of LVU's tasks and of the other sets, then the differences."""
+    kinds = {
+        f"LVU's tasks, corpus {settings.corpus}": {k: v for k, v in columns.items() if task_of(k)},
+        f"Actions, corpus {settings.corpus}": {k: v for k, v in columns.items() if not task_of(k)},
+    }
+    percent = f"{settings.confidence_percent:g} %"
+    note = (
+        f"Mean ± standard deviation over {seeds} seeds; % is top-1 accuracy (mean of the splits), "
+        "MSE the mean squared error, lower is better. Chance is the best constant answer: the most frequent class, "
+        "or the training clips' mean."
+    )
+    paired = (
+        f"± half the width of the {percent} t-interval over {seeds} seeds, paired by seed; * marks intervals that "
+        "exclude 0. For MSE a negative difference is an improvement."
+    )
+    blocks = []
+    for title, mine in kinds.items():
+        if mine:
+            header = ("pretraining", *(f"{task_of(name) or name} ({SHORT[metric]})" for name, metric in mine.items()))
+            means = [(row["pretraining"], *(_mean(row, *pair) for pair in mine.items())) for row in wide]
+            means.append(("chance", *(formats.number(wide[0][f"{n}_{m}_chance"], _digits(m)) for n, m in mine.items())))
+            blocks.append(formats.Block(title, header, tuple(means), note))
+            gains = [
+                (f"{row['pretraining']} - {row['matched']}", *(_gain(row, *pair) for pair in mine.items()))
+                for row in wide
+                if row["matched"]
+            ]
+            blocks.append(
+                formats.Block(f"{title}: differences", ("pretraining minus", *header[1:]), tuple(gains), paired)
+            )
+    return blocks
+
+
+def _digits(metric):
+    return 3 if metric == ERROR else 1
+
+
+def _mean(row, name, metric):
+    mean, spread = (formats.number(row[f"{name}_{metric}_{key}"], _digits(metric)) for key in ("mean", "sd"))
+    return f"{mean} ± {spread}" if spread else mean
+
+
+def _gain(row, name, metric):
+    value, low, high = (row[f"{name}_{metric}_difference{end}"] for end in ("", "_low", "_high"))
+    if low != low:
+        return "" if value != value else formats.signed(value, _digits(metric))
+    mark = "*" if low > 0 or high < 0 else ""
+    return f"{formats.signed(value, _digits(metric))}{mark} ± {formats.number((high - low) / 2, _digits(metric))}"
+
+
+if __name__ == "__main__":
+    cli.run(main)
