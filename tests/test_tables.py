@@ -16,12 +16,13 @@ import yaml
 from soundstage import config as configuration
 from soundstage import media
 from soundstage.errors import UserError
-from soundstage.evaluate import benchmarks, retrieval
+from soundstage.evaluate import benchmarks, frozen, retrieval
 from soundstage.evaluate.probe import Fold
 from soundstage.evaluate.roles import TEST, TRAIN
 from soundstage.evaluate.run import predictions, summary, write_predictions
 from soundstage.files import sha256, write_json
-from soundstage.model.settings import Inputs
+from soundstage.model.settings import Inputs, Model
+from soundstage.model.towers import build as build_towers
 from soundstage.paper import compare, results, table2, table3
 from soundstage.paper import retrieval as retrieval_table
 from soundstage.paper.settings import Settings
@@ -30,7 +31,9 @@ from soundstage.pretrain.settings import Run
 from soundstage.shards import remix
 from soundstage.shards.settings import Settings as ShardSettings
 from soundstage.studio import hmdb, lvu, lvu_plan
+from soundstage.studio.container import write_video
 from soundstage.studio.settings import Settings as StudioSettings
+from soundstage.teachers import towers
 from soundstage.units import AUDIO_HZ
 
 FLAT = np.zeros(len(remix.EQUALISER_HZ))
@@ -449,3 +452,42 @@ def test_an_hmdb51_like_clip_moves_and_is_silent(tmp_path):
     assert [stream["codec_type"] for stream in streams] == ["video"]
     frames = np.stack(list(media.read_frames(tmp_path / "a [b] c.avi", hmdb.SIZE)))
     assert len(frames) == 75 and np.abs(np.diff(frames.astype(int), axis=0)).max() > 20
+
+
+# --- table 8: towers as features of event parsers
+
+
+def test_windows_lie_round_each_second():
+    inputs = Inputs()
+    samples = np.arange(10 * AUDIO_HZ, dtype=np.float32)
+    found = towers.sound_windows(samples, inputs)
+    assert found.shape == (10, 3 * AUDIO_HZ)
+    assert not found[0, :AUDIO_HZ].any() and np.array_equal(found[0, AUDIO_HZ:], samples[: 2 * AUDIO_HZ])
+    assert np.array_equal(found[4], samples[3 * AUDIO_HZ : 6 * AUDIO_HZ])
+    assert not found[9, 2 * AUDIO_HZ :].any()
+    assert not towers.sound_windows(samples[: 5 * AUDIO_HZ], inputs)[8].any()  # after the end: silence
+    pictures = towers.second_windows(250, inputs)
+    assert pictures.shape == (10, inputs.frames)
+    assert pictures[4].tolist() == (75 + np.linspace(0, 74, inputs.frames).astype(int)).tolist()
+    assert pictures.min() == 0 and pictures.max() == 249 and (pictures[0][:3] == 0).all()
+
+
+def test_towers_give_ten_features_a_video_and_name_those_without(tmp_path):
+    model = Model(audio_width=4, video_width=4)
+    torch.manual_seed(0)
+    frozen_towers = frozen.Frozen(build_towers(model).eval().requires_grad_(False), model, "dubs", 0)
+    pictures = [np.full((48, 64, 3), 20 * second, np.uint8) for second in range(10) for _ in range(25)]
+    tone = np.sin(np.arange(10 * AUDIO_HZ) * 0.05).astype(np.float32) * np.repeat(np.arange(10), AUDIO_HZ) / 20
+    write_video(tmp_path / "abcdefghijk.mp4", pictures, tone.astype(np.float32))
+    write_video(tmp_path / "silent_one_.mp4", pictures)
+    names = ["abcdefghijk_0_10", "silent_one__0_10", "not_there_x_0_10"]
+    dropped = towers.extract(names, [tmp_path / "other", tmp_path], frozen_towers, tmp_path / "out")
+    heard = np.load(tmp_path / "out/audio/abcdefghijk.npy")
+    seen = np.load(tmp_path / "out/picture/abcdefghijk.npy")
+    assert heard.shape[0] == seen.shape[0] == 10 and np.isfinite(heard).all() and np.isfinite(seen).all()
+    assert np.abs(np.diff(heard, axis=0)).max(1).min() > 0 and np.abs(np.diff(seen, axis=0)).max(1).min() > 0
+    assert [(row["filename"], row["part"], row["reason"]) for row in dropped] == [
+        ("silent_one__0_10", "audio", "no audio stream"),
+        ("not_there_x_0_10", "audio", "missing"),
+        ("not_there_x_0_10", "picture", "missing"),
+    ]

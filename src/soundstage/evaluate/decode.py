@@ -75,10 +75,11 @@ def peak_db(samples):
     return 20 * np.log10(peak) if peak > 0 else -np.inf
 
 
-def picture_windows(path, inputs):
+def picture_windows(path, inputs, choose=video_windows):
     """Return the pictures of a video's windows, (windows, frames, height, width, 3) uint8.
 
-    Pictures are taken from the nearest source picture of a 25 fps grid and resized whole. The
+    choose(pictures at 25 fps, inputs) -> (windows, frames) says which pictures a window has. They
+    are taken from the nearest source picture of a 25 fps grid and resized whole. The
     file is gone through once to count and once to decode, so that memory does not grow with it.
     UserError names a file without a picture that can be decoded.
     """
@@ -86,7 +87,7 @@ def picture_windows(path, inputs):
         with av.open(media.url(path), options=SAFE) as container:
             count, rate = _count(container, path)
         wanted = source_frames(count, rate)
-        wanted = wanted[video_windows(len(wanted), inputs)]
+        wanted = wanted[choose(len(wanted), inputs)]
         with av.open(media.url(path), options=SAFE) as container:
             pictures = _pick(container, sorted(set(wanted.ravel().tolist())), inputs)
     except (av.FFmpegError, OSError) as error:
