@@ -213,7 +213,8 @@ def test_what_is_kept_of_the_weights_follows_them(tiny, name):
         state = {key: value * 1.5 if value.is_floating_point() else value for key, value in tower.state_dict().items()}
         tower.load_state_dict(state, assign=True)
         assert not torch.allclose(tower(batch), first, atol=1e-3)
-    assert len(kept._KEPT.get(tower.blocks[0].attn)) > 1
+        assert len(kept._KEPT.get(tower.blocks[0].attn)) > 1
+        assert tower.to("meta")(batch.to("meta")).shape == first.shape  # nothing of another device is used
     tower.train()
     assert tower.blocks[0].attn not in kept._KEPT
 

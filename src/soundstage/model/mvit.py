@@ -223,7 +223,7 @@ class Attention(nn.Module):
             part = positions.key_part(key_grid, self._tables(), like)
             return functional.pad(part, (0, -(self.channels + part.shape[1]) % WIDTH_STEP))
 
-        return kept(self, ("where", key_grid, like.dtype), (), make)
+        return kept(self, ("where", key_grid, like.dtype, like.device), (), make)
 
     def _near(self, query_grid, key_grid, dtype):
         """Return for every axis the vectors of its pairs of coordinates, or None."""
