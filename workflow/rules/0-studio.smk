@@ -26,7 +26,7 @@ rule make_film:
         disk_mb=100,
         runtime="15m",
     params:
-        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES + TABLE3_SIZES),
+        settings=settings("studio", leave_out=LLP_SIZES + AVE_SIZES + TABLE3_SIZES + CLIP_COUNTS),
         recipe=recipe("studio.film"),
     shell:
         r"""

@@ -118,6 +118,7 @@ PARSER_INPUTS = ("audio", "visual_2d", "visual_3d")
 TABLE3_SIZES = ("lvu_movies", "hmdb51_clips")  # of the embedded corpus
 LLP_SIZES = ("llp_train", "llp_val", "llp_test")
 AVE_SIZES = ("ave_train", "ave_val", "ave_test")
+CLIP_COUNTS = ("benchmark_clips", "benchmark_video_clips")  # of benchmarks: no film depends on them
 IS_STUDIO_LLP = config["parse"]["annotations"] == "studio"
 ANNOTATIONS = "work/studio/llp/annotations" if IS_STUDIO_LLP else config["parse"]["annotations"]
 AVE = config["parse"]["ave"]

@@ -25,7 +25,7 @@ class Settings:
     speech_to_bed_mean_db: float = 1.5  # mean over films of speech power over bed power, dB
     speech_to_bed_sd_db: float = 1.2  # spread over films of the same, dB
     benchmark_clips: int = 400  # clips of each audio benchmark
-    benchmark_video_clips: int = 600  # clips of each audiovisual benchmark
+    benchmark_video_clips: int = 900  # clips of each audiovisual benchmark
     lvu_movies: int = 60  # movies of the LVU-like set of table 3, six clips each
     hmdb51_clips: int = 297  # clips of the HMDB51-like set of table 3, nine classes
     llp_train: int = 600  # videos of the LLP-like set, split train
