@@ -268,7 +268,7 @@ def test_the_schema_the_settings_and_the_configuration_agree():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     handled = {
         "pretrain": {"runs", "seeds", "run", "model", "ablation", "ablation_seeds", "table2"},
-        "evaluate": {"benchmarks", "table3", "table3_shared", "folders"},
+        "evaluate": {"benchmarks", "table3", "table3_shared", "folders", "probes"},
     }
     handled["paper"] = {"corpus"}
     handled["teachers"] = {"videos", "visual", "audio", "prompts", "shards", "labels"}

@@ -25,6 +25,7 @@ rule prepare_benchmark:
         runtime="4h",
     params:
         group=lambda wildcards: BENCHMARK_OF[wildcards.benchmark]["group"],
+        layout=lambda wildcards: layout_flag(wildcards.benchmark),
         model=settings("model", only=("inputs",)),
         settings=settings("evaluate", only=("validation_percent", "silence_db")),
         recipe=recipe("evaluate.prepare"),
@@ -35,6 +36,7 @@ rule prepare_benchmark:
             --benchmark {wildcards.benchmark:q} \
             --folder={input:q} \
             --group {params.group:q} \
+            {params.layout} \
             --out {output:q} \
             --model-settings {params.model:q} \
             --settings {params.settings:q}
@@ -63,7 +65,9 @@ rule score_run:
         gpu=0,
     params:
         settings=settings(
-            "evaluate", leave_out=("benchmarks", "table3", "table3_shared", "folders")
+            "evaluate",
+            leave_out=("benchmarks", "table3", "table3_shared", "folders"),
+            probes=PROBES,
         ),
         recipe=recipe("evaluate.run"),
     shell:
@@ -103,7 +107,9 @@ rule score_table3:
         gpu=0,
     params:
         settings=settings(
-            "evaluate", leave_out=("benchmarks", "table3", "table3_shared", "folders")
+            "evaluate",
+            leave_out=("benchmarks", "table3", "table3_shared", "folders"),
+            probes=PROBES,
         ),
         recipe=recipe("evaluate.run"),
     shell:

@@ -91,6 +91,8 @@ TABLE3 = list(config["evaluate"]["table3"])
 TABLE3_SHARED = config["evaluate"]["table3_shared"]
 BENCHMARK_OF = {**config["evaluate"]["benchmarks"], **config["evaluate"]["table3"]}
 STUDIO_BENCHMARKS = [name for name, entry in BENCHMARK_OF.items() if entry["folder"] == "studio"]
+# The probes of the benchmarks that have their own.
+PROBES = {name: entry["probe"] for name, entry in BENCHMARK_OF.items() if "probe" in entry}
 # The tracks of which some run uses the version without speech: the originals, if any run does.
 SPEECH_REMOVED = "speech_removed" in {
     run.get("views") for run in config["pretrain"]["runs"].values()
@@ -362,6 +364,12 @@ def benchmark_folder(name):
     """Return the folder of a benchmark: the embedded corpus's, or the user's."""
     folder = BENCHMARK_OF[name]["folder"]
     return f"work/studio/benchmarks/{name}" if folder == "studio" else folder
+
+
+def layout_flag(name):
+    """Return the flag that names a benchmark's layout, or nothing where its lists tell it."""
+    layout = BENCHMARK_OF[name].get("layout")
+    return f"--layout {layout}" if layout else ""
 
 
 RESULTS = (

@@ -5,13 +5,14 @@ media: a clip that a list names and the disk lacks is found, and named, by `prep
 """
 
 import csv
-import dataclasses
 import re
 from pathlib import Path
 
 import numpy as np
 
 from soundstage.errors import UserError
+from soundstage.evaluate.layouts import ave, kinetics_sounds, lvu
+from soundstage.evaluate.lists import Benchmark, Clip, lines, numbers, rows
 from soundstage.evaluate.roles import TEST, TRAIN, UNUSED, named, rotate
 from soundstage.files import read_json
 
@@ -33,43 +34,23 @@ GROUP_OF = {
     "ucf": "audiovisual",
     "hmdb51": "audiovisual",
     "vggsound": "audiovisual",
+    "kinetics": "audiovisual",
+    "ave": "audiovisual",
+    "lvu": "audiovisual",
 }
 
-# Names of metrics in task lists and manifests -> ours.
+# Names of metrics in task lists and manifests -> ours. HEAR's d_prime is a function of the AUC and left out.
 METRIC_OF = {
     "accuracy_percent": "accuracy_percent",
     "accuracy": "accuracy_percent",
     "top1_acc": "accuracy_percent",
     "pitch_acc": "accuracy_percent",
+    "chroma_acc": "chroma_accuracy_percent",
+    "aucroc": "auc_percent",
     "map_percent": "map_percent",
     "map": "map_percent",
     "mAP": "map_percent",
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Clip:
-    """One clip: a name unique in its benchmark, its file, its class numbers, its recording.
-
-    recording: clips of one recording must not be spread over training and validation.
-    """
-
-    name: str
-    path: Path
-    labels: tuple
-    recording: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Benchmark:
-    """A benchmark: clips and roles (rotations, clips); media is audio, video or audiovisual."""
-
-    layout: str
-    media: str
-    metric: str
-    classes: tuple
-    clips: tuple
-    roles: np.ndarray
 
 
 def load(folder, layout=None):
@@ -97,6 +78,8 @@ def recognise(folder):
         "ucf101": folder.glob("ucfTrainTestlist"),
         "esc50": folder.glob("meta/esc50.csv"),
         "vggsound": folder.rglob("vggsound.csv"),
+        "ave": folder.rglob("Annotations.txt"),
+        "lvu": folder.glob("lvu_1.0/*/train.csv"),
         "hmdb51": folder.rglob("*_test_split1.txt"),
     }
     for layout, found in signs.items():
@@ -119,13 +102,15 @@ def hear(folder):
     """Read a HEAR task: 48000/<split>/*.wav, <split>.json, labelvocabulary.csv, task_metadata.json.
 
     Splits are fold00 .. or train, valid, test. The metric is the first in the task's list that is
-    known here. Tasks scored on time stamps have another protocol and are refused.
+    known here, the others are reported beside it by HEAR's own probe. Speakers are those of speakers.csv
+    (columns file, speaker) or of file names that hold them. Tasks scored on time stamps have another
+    protocol and are refused.
     """
     task = read_json(folder / "task_metadata.json")
     if task.get("embedding_type", "scene") != "scene":
         raise UserError("expected a task of whole clips, found one of time stamps", folder)
-    metric = next((METRIC_OF[name] for name in task["evaluation"] if name in METRIC_OF), None)
-    if metric is None:
+    metrics = list(dict.fromkeys(METRIC_OF[name] for name in task["evaluation"] if name in METRIC_OF))
+    if not metrics:
         raise UserError(f"no known metric in {task['evaluation']}", folder / "task_metadata.json")
     classes = _vocabulary(folder / "labelvocabulary.csv")
     splits = _hear_splits(folder)
@@ -133,12 +118,27 @@ def hear(folder):
     for number, split in enumerate(splits):
         listed = read_json(folder / f"{split}.json")
         for name in sorted(listed):
-            labels = _numbers(listed[name], classes, folder / f"{split}.json")
+            labels = numbers(listed[name], classes, folder / f"{split}.json")
             path = folder / "48000" / split / name
             clips.append(Clip(f"{split}/{name}", path, labels, name))
             where.append(number)
     roles = named([splits[i] for i in where]) if "test" in splits else rotate(where)
-    return Benchmark("hear", "audio", metric, tuple(classes), tuple(clips), roles)
+    speakers = hear_speakers(folder, clips)
+    return Benchmark("hear", "audio", metrics[0], tuple(classes), tuple(clips), roles, tuple(metrics[1:]), speakers)
+
+
+def hear_speakers(folder, clips):
+    """Return (clips,) str of who speaks in HEAR's clips, or () where it is not known of every clip."""
+    path = folder / "speakers.csv"
+    known = {row["file"]: row["speaker"] for row in rows(path, ("file", "speaker"))} if path.is_file() else {}
+    found = [known.get(clip.recording) or _speaker_in_name(clip.recording) for clip in clips]
+    return tuple(found) if all(found) else ()
+
+
+def _speaker_in_name(name):
+    """Return the speaker of a file of CREMA-D (1001_DFA_ANG_XX) or Speech Commands (0a7c2a8d_nohash_0)."""
+    found = re.search(r"(?:^|_)(\d{4})_[A-Z]{3}_[A-Z]{3}_|(?:^|_)([0-9a-f]{8})_nohash_", name)
+    return (found[1] or found[2]) if found else None
 
 
 def _hear_splits(folder):
@@ -152,37 +152,8 @@ def _hear_splits(folder):
 
 def _vocabulary(path):
     """Return {label: index} of a labelvocabulary.csv with the columns idx and label."""
-    rows = _rows(path, ("idx", "label"))
-    return {row["label"]: int(row["idx"]) for row in sorted(rows, key=lambda row: int(row["idx"]))}
-
-
-def _rows(path, columns):
-    """Return the rows of a CSV file with a header as dicts; UserError names a missing column."""
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            missing = [name for name in columns if name not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(f"expected the columns {', '.join(missing)}", path)
-            return list(reader)
-    except FileNotFoundError:
-        raise UserError("expected a list of clips, found nothing", path) from None
-
-
-def _lines(path):
-    """Return the words of each line of a text list that is not empty."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError("expected a list of clips, found nothing", path) from None
-    return [line for line in text.splitlines() if line.strip()]
-
-
-def _numbers(labels, classes, where):
-    unknown = [label for label in labels if str(label) not in classes]
-    if unknown:
-        raise UserError(f"label {unknown[0]!r} is not in the vocabulary", where)
-    return tuple(sorted({classes[str(label)] for label in labels}))
+    listed = rows(path, ("idx", "label"))
+    return {row["label"]: int(row["idx"]) for row in sorted(listed, key=lambda row: int(row["idx"]))}
 
 
 def ucf101(folder):
@@ -192,7 +163,7 @@ def ucf101(folder):
     number (g01 ..), whose clips were cut from one video.
     """
     lists = folder / "ucfTrainTestlist"
-    names = [line.split(maxsplit=1) for line in _lines(lists / "classInd.txt")]
+    names = [line.split(maxsplit=1) for line in lines(lists / "classInd.txt")]
     classes = {name.strip(): number for number, (_, name) in enumerate(names)}
     splits = sorted(lists.glob("testlist*.txt"))
     if not splits:
@@ -201,7 +172,7 @@ def ucf101(folder):
     for rotation, test_list in enumerate(splits):
         train_list = test_list.with_name(test_list.name.replace("testlist", "trainlist"))
         for path, role in ((train_list, TRAIN), (test_list, TEST)):
-            for line in _lines(path):
+            for line in lines(path):
                 name = re.sub(r"(\.avi) +\d+\s*$", r"\1", line.strip())
                 roles.setdefault(name, [UNUSED] * len(splits))[rotation] = role
     clips = [_ucf_clip(folder, name, classes, lists) for name in sorted(roles)]
@@ -229,7 +200,7 @@ def hmdb51(folder):
     splits = sorted({split for _, split in found})
     roles, code = {}, {"0": UNUSED, "1": TRAIN, "2": TEST}
     for path, (label, split) in zip(lists, found, strict=True):
-        for line in _lines(path):
+        for line in lines(path):
             name, mark = line.strip().rsplit(maxsplit=1)
             row = roles.setdefault((label, name), [UNUSED] * len(splits))
             row[splits.index(split)] = code[mark]
@@ -245,9 +216,9 @@ def _hmdb_clip(folder, label, name, classes):
 
 def esc50(folder):
     """Read ESC-50 as published: audio/*.wav and meta/esc50.csv with five folds numbered from 1."""
-    rows = _rows(folder / "meta" / "esc50.csv", ("filename", "fold", "target", "category"))
-    rows = sorted(rows, key=lambda row: row["filename"])
-    names = {int(row["target"]): row["category"] for row in rows}
+    listed = rows(folder / "meta" / "esc50.csv", ("filename", "fold", "target", "category"))
+    listed = sorted(listed, key=lambda row: row["filename"])
+    names = {int(row["target"]): row["category"] for row in listed}
     order = sorted(names)
     clips = [
         Clip(
@@ -256,9 +227,9 @@ def esc50(folder):
             (order.index(int(row["target"])),),
             row["filename"].rsplit("-", 2)[0],
         )
-        for row in rows
+        for row in listed
     ]
-    roles = rotate([int(row["fold"]) - 1 for row in rows])
+    roles = rotate([int(row["fold"]) - 1 for row in listed])
     classes = tuple(names[target] for target in order)
     return Benchmark("esc50", "audio", "accuracy_percent", classes, tuple(clips), roles)
 
@@ -270,19 +241,29 @@ def vggsound(folder):
     There is one split, train and test; a recording is a YouTube video.
     """
     path = next(iter(sorted(folder.rglob("vggsound.csv"))), folder / "vggsound.csv")
-    rows = list(csv.reader(_lines(path)))
-    wrong = [row for row in rows if len(row) != 4 or row[3] not in ("train", "test")]
+    listed = list(csv.reader(lines(path)))
+    wrong = [row for row in listed if len(row) != 4 or row[3] not in ("train", "test")]
     if wrong:
         raise UserError(f"expected id, start, label, train or test; found {wrong[0]}", path)
-    classes = {label: number for number, label in enumerate(sorted({row[2] for row in rows}))}
+    classes = {label: number for number, label in enumerate(sorted({row[2] for row in listed}))}
     files = {file.stem: file for file in sorted(folder.rglob("*_[0-9]*.*"))}
     clips, splits = [], []
-    for video, start, label, split in sorted(rows):
+    for video, start, label, split in sorted(listed):
         name = f"{video}_{int(start):06d}"
         file = files.get(name, folder / "video" / f"{name}.mp4")
         clips.append(Clip(name, file, (classes[label],), video))
         splits.append(split)
-    return Benchmark("vggsound", "audiovisual", "accuracy_percent", tuple(classes), tuple(clips), named(splits))
+    about = ("vggsound", "audiovisual", "accuracy_percent", tuple(classes))
+    return Benchmark(*about, tuple(clips), named(splits), ("map_percent",))
 
 
-LAYOUTS = {"hear": hear, "ucf101": ucf101, "hmdb51": hmdb51, "esc50": esc50, "vggsound": vggsound}
+LAYOUTS = {
+    "hear": hear,
+    "ucf101": ucf101,
+    "hmdb51": hmdb51,
+    "esc50": esc50,
+    "vggsound": vggsound,
+    "kinetics_sounds": kinetics_sounds,
+    "ave": ave,
+    "lvu": lvu,
+}

@@ -1,6 +1,8 @@
-"""Scores of classifiers in percent, and what they are worth without any knowledge (chance)."""
+"""Scores of classifiers in percent and errors of regressions, and what no knowledge is worth (chance)."""
 
 import numpy as np
+
+from soundstage.evaluate.roles import TEST, TRAIN
 
 
 def accuracy_percent(scores, labels):
@@ -47,18 +49,74 @@ def average_precision(scores, labels, weights):
     return float(np.sum(np.diff(hits, prepend=0.0) * hits / seen) / hits[-1])
 
 
-def chance_percent(metric, labels):
-    """Return the score that needs no look at the clips, in percent, from the test labels alone.
+def auc_percent(scores, labels):
+    """Return the mean over classes of the area under the ROC curve, in percent (macro AUC).
 
-    accuracy: the share of the most frequent class, the best that a constant answer can reach
-    (1 / classes when they are balanced). map: the mean over the classes that occur of the share
-    of clips that carry the class, the average precision of a constant score. labels: (clips,
-    classes) of 0/1, all test clips of all folds.
+    The share of pairs (clip with the class, clip without) of which the first scores higher; equal scores
+    count half. Classes that no clip or every clip carries are left out; NaN when no class is left.
     """
+    from scipy.stats import rankdata
+
+    labels = np.asarray(labels) > 0
+    inside, outside = labels.sum(axis=0), (~labels).sum(axis=0)
+    ranks = rankdata(scores, axis=0)
+    known = (inside > 0) & (outside > 0)
+    above = (ranks * labels).sum(axis=0) - inside * (inside + 1) / 2
+    return 100.0 * float(np.mean(above[known] / (inside * outside)[known])) if known.any() else float("nan")
+
+
+def chroma_accuracy_percent(scores, labels):
+    """Return the share of clips whose pitch is right but for its octave, in percent [0, 100].
+
+    scores, labels: (clips, pitches), a column per semitone.
+    """
+    found, wanted = np.argmax(scores, axis=1) % 12, np.argmax(labels, axis=1) % 12
+    return 100.0 * float(np.mean(found == wanted))
+
+
+def mean_squared_error(scores, targets):
+    """Return the mean of the squared differences of (n, 1) predictions and (n, 1) targets."""
+    return float(np.mean((np.asarray(scores, float) - np.asarray(targets, float)) ** 2))
+
+
+def chance_percent(metric, labels):
+    """Return the score that needs no look at the clips, from the test labels alone.
+
+    accuracy: the share of the most frequent class (chroma: of the most frequent note), the best that a
+    constant answer can reach (1 / classes when they are balanced). map: the mean over the classes that
+    occur of the share of clips that carry the class, the average precision of a constant score. AUC: 50.
+    All in percent; mean squared error: the variance of the targets. labels: (clips, classes) of 0/1 or
+    (clips, 1) of targets, all test clips of all folds.
+    """
+    if metric == "mean_squared_error":
+        return float(np.var(np.asarray(labels, float)))
+    if metric == "auc_percent":
+        return 50.0
     prevalence = np.mean(np.asarray(labels) > 0, axis=0)
+    if metric == "chroma_accuracy_percent":
+        return 100.0 * float(np.max(np.bincount(np.arange(len(prevalence)) % 12, prevalence)))
     if metric == "accuracy_percent":
         return 100.0 * float(np.max(prevalence))
     return 100.0 * float(np.mean(prevalence[prevalence > 0]))
 
 
-METRICS = {"accuracy_percent": accuracy_percent, "map_percent": map_percent}
+def majority(metric, labels, role):
+    """Return what the answer that suits the training clips best scores on the test clips of a rotation.
+
+    accuracy: the most frequent class of the training clips, in percent; mean squared error: their mean.
+    labels: (clips, classes) of 0/1, or (clips, 1) of targets; role: (clips,).
+    """
+    train, test = np.asarray(labels, float)[role == TRAIN], np.asarray(labels, float)[role == TEST]
+    if metric == "mean_squared_error":
+        return mean_squared_error(train.mean(axis=0)[None], test)
+    return 100.0 * float(np.mean(test[:, np.argmax(train.sum(axis=0))] > 0))
+
+
+METRICS = {
+    "accuracy_percent": accuracy_percent,
+    "map_percent": map_percent,
+    "auc_percent": auc_percent,
+    "chroma_accuracy_percent": chroma_accuracy_percent,
+    "mean_squared_error": mean_squared_error,
+}
+LOWER_IS_BETTER = ("mean_squared_error",)

@@ -3,7 +3,7 @@
 python -m soundstage.evaluate.prepare --benchmark studio-events \\
     --folder work/studio/benchmarks/studio-events --out work/evaluate/inputs/studio-events.npz
 
-The layout is recognised (HEAR, UCF101, HMDB51, ESC-50, VGGSound). Files that are missing or cannot
+The layout is recognised (HEAR, UCF101, HMDB51, ESC-50, VGGSound, AVE, LVU) or named. Files that are missing or cannot
 be read are left out and named; silent files and videos without sound are kept and named.
 """
 
@@ -15,7 +15,7 @@ import torch
 
 from soundstage import cli
 from soundstage.errors import UserError
-from soundstage.evaluate import benchmarks, decode, store
+from soundstage.evaluate import benchmarks, decode, store, tasks
 from soundstage.evaluate.roles import carve, check_roles
 from soundstage.evaluate.schema import GROUPS
 from soundstage.evaluate.settings import Settings
@@ -67,7 +67,8 @@ def decode_all(benchmark, name, group, inputs, settings):
     inputs: `soundstage.model.settings.Inputs`. UserError when a rotation is left without training
     or test clips.
     """
-    kept, sounds, pictures, dropped, flagged = [], [], [], [], []
+    kept, sounds, pictures, flagged = [], [], [], []
+    dropped = [{"clip": clip, "reason": reason} for clip, reason in benchmark.left_out]
     for number, clip in enumerate(cli.progress(benchmark.clips, len(benchmark.clips), name, "clips")):
         try:
             sound, picture, odd = read_clip(clip, benchmark.media, inputs, settings)
@@ -80,19 +81,33 @@ def decode_all(benchmark, name, group, inputs, settings):
         pictures.append(picture)
     clips = [benchmark.clips[number] for number in kept]
     roles = carve(benchmark.roles[:, kept], [c.recording for c in clips], settings.validation_percent, name)
-    check_roles(roles, name, len(dropped))
-    about = {"benchmark": name, "group": group, "metric": benchmark.metric}
+    about, labels = described(benchmark, kept)
+    for entry, _, _, part in tasks.split({**about, "benchmark": name, "metric": ""}, labels, roles):
+        check_roles(part, entry, len(dropped))
+    about |= {"benchmark": name, "group": group, "metric": benchmark.metric}
     about |= {"media": benchmark.media, "layout": benchmark.layout}
     about |= {"classes": list(benchmark.classes), "inputs": dataclasses.asdict(inputs)}
     about |= {"dropped": dropped, "flagged": flagged}
     return store.Decoded(
         about,
         np.array([clip.name for clip in clips]),
-        one_hot([clip.labels for clip in clips], len(benchmark.classes)),
+        labels,
         roles,
         *stacked(sounds, (1, inputs.mels, inputs.mel_frames), np.float32),
         *stacked(pictures, (inputs.frames, inputs.resize_height, inputs.resize_width, 3), np.uint8),
     )
+
+
+def described(benchmark, kept):
+    """Return (what `about` has beyond every benchmark's, labels of the clips kept) of a `Benchmark`."""
+    about = {"more_metrics": list(benchmark.more_metrics), "source": benchmark.source}
+    about["speakers"] = [benchmark.speakers[number] for number in kept] if benchmark.speakers else []
+    about = {key: value for key, value in about.items() if value}
+    if not benchmark.tasks:
+        return about, one_hot([benchmark.clips[number].labels for number in kept], len(benchmark.classes))
+    parts = [dataclasses.replace(t, labels=t.labels[kept], roles=t.roles[:, kept]) for t in benchmark.tasks]
+    shared_out, labels, _ = tasks.joined(parts)
+    return {**about, "tasks": shared_out}, labels
 
 
 def read_clip(clip, media, inputs, settings):

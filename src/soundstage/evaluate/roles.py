@@ -57,6 +57,25 @@ def carve(roles, groups, percent, *seed_parts):
     return roles
 
 
+def disjoint(roles, groups, labels):
+    """Return rotations of as many folds in which nobody of `groups` is in two folds.
+
+    roles: (k, clips) of a k-fold benchmark (`rotate`); groups: (clips,) hashable, or None; labels: (clips,
+    classes) of 0/1, which the new folds balance as far as whole groups allow. Without groups, and for
+    splits that are no folds, the roles are those given.
+    """
+    count = len(roles)
+    if groups is None or count < 3 or len(set(groups)) < count:
+        return roles
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds = np.zeros(roles.shape[1], int)
+    splitter = StratifiedGroupKFold(count, shuffle=True, random_state=0)
+    for number, (_, test) in enumerate(splitter.split(folds, np.argmax(labels, axis=1), groups)):
+        folds[test] = number
+    return rotate(folds)
+
+
 def check_roles(roles, name, dropped):
     """Raise a UserError when a rotation lacks training, validation or test clips."""
     for number, role in enumerate(roles):

@@ -17,10 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from soundstage import cli
 from soundstage.errors import UserError
-from soundstage.evaluate import frozen, store
-from soundstage.evaluate.metrics import METRICS, chance_percent, correct
-from soundstage.evaluate.probe import PROBES
-from soundstage.evaluate.roles import check_roles
+from soundstage.evaluate import frozen, protocols, store, tasks
+from soundstage.evaluate.metrics import LOWER_IS_BETTER, METRICS, chance_percent, correct, majority
+from soundstage.evaluate.roles import UNUSED, check_roles
 from soundstage.evaluate.settings import Settings
 from soundstage.files import atomic, sha256, write_json
 from soundstage.model.settings import Inputs
@@ -113,21 +112,42 @@ def score(decoded, features, settings):
     features: what `embed` returned. With sound and picture there are three entries, audio, video
     and both (side by side); both is the primary one.
     """
-    about = decoded.about
     features, keep, broken = usable(decoded, features)
     features = {name: values[keep] for name, values in features.items()}
     if len(features) == 2:
         features["both"] = np.concatenate([features["audio"], features["video"]], axis=1)
-    labels, roles, clips = decoded.labels[keep], decoded.roles[:, keep], decoded.clips[keep]
-    check_roles(roles, about["benchmark"], len(about["dropped"]) + len(broken))
+    entries, lines = [], []
+    for task in tasks.split(decoded.about, decoded.labels[keep], decoded.roles[:, keep]):
+        found, said = score_task(task, features, decoded.clips[keep], decoded.about, keep, settings)
+        entries += [entry | {"dropped": decoded.about["dropped"] + broken} for entry in found]
+        lines += said
+    return entries, lines
+
+
+def score_task(task, features, clips, about, keep, settings):
+    """Return (entries, lines) of one task: (name, metric, labels, roles) of the clips kept.
+
+    keep: their numbers in the decoded benchmark that `about` describes.
+    """
+    benchmark, metric, labels, roles = task
+    if "tasks" in about:
+        mine = (roles != UNUSED).any(axis=0)
+        features = {name: values[mine] for name, values in features.items()}
+        clips, labels, roles, keep = clips[mine], labels[mine], roles[:, mine], keep[mine]
+    check_roles(roles, benchmark, len(about["dropped"]))
+    groups = np.array(about["speakers"])[keep] if about.get("speakers") else None
+    protocol = settings.probes.get(about["benchmark"], settings.probe)
     entries, lines = [], []
     for name, values in features.items():
-        folds = PROBES[settings.probe](values, labels, roles, about["metric"], settings)
-        entry = {key: about[key] for key in ("benchmark", "group", "metric", "flagged")}
-        entry |= {"features": name, "primary": name == list(features)[-1]}
-        entry |= summary(folds, labels, about["metric"])
-        entries.append(entry | {"dropped": about["dropped"] + broken})
-        lines += predictions(about["benchmark"], name, folds, clips, labels)
+        folds = protocols.apply(protocol, values, labels, roles, metric, settings, groups)
+        facts = {"benchmark": benchmark, "group": about["group"], "features": name, "flagged": about["flagged"]}
+        if "tasks" in about:
+            facts["majority"] = float(np.mean([majority(metric, labels, role) for role in roles]))
+        for said in [metric, *(about.get("more_metrics", ()) if protocol != "linear" else ())]:
+            primary = name == list(features)[-1] and said == metric
+            entries.append({**facts, "metric": said, "primary": primary, **summary(folds, labels, said)})
+        if metric not in LOWER_IS_BETTER:
+            lines += predictions(benchmark, name, folds, clips, labels)
     return entries, lines
 
 

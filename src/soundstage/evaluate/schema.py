@@ -39,8 +39,14 @@ METRICS = {
                 "description": "group of table 1",
             },
             "metric": {
-                "enum": ["accuracy_percent", "map_percent"],
-                "description": "what value, per_fold and chance are, percent",
+                "enum": [
+                    "accuracy_percent",
+                    "map_percent",
+                    "auc_percent",
+                    "chroma_accuracy_percent",
+                    "mean_squared_error",
+                ],
+                "description": "what value, per_fold and chance are; percent but for the error",
             },
             "features": {
                 "enum": ["audio", "video", "both"],
@@ -51,6 +57,10 @@ METRICS = {
             "per_fold": {"type": "array", "minItems": 1, "items": {"type": "number"}},
             "n": {"type": "integer", "minimum": 1, "description": "test clips, all folds"},
             "chance": {"type": "number", "description": "the metric without looking at the clips"},
+            "majority": {
+                "type": "number",
+                "description": "the metric of the constant that suits the training clips best",
+            },
             "run": {"type": "string", "description": "name of the pretraining run"},
             "seed": {"type": "integer", "description": "seed of the pretraining run"},
             "inputs": {

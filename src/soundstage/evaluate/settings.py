@@ -1,26 +1,29 @@
 """Settings of the stage `evaluate`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from soundstage.errors import UserError
+from soundstage.evaluate.protocols import PROTOCOLS
 
 
 @dataclass(frozen=True)
 class Settings:
     """How benchmarks are decoded, embedded and probed; windows are cut as `model.inputs` says."""
 
-    probe: str = "linear"  # which probe reads the embeddings; see soundstage.evaluate.probe
+    probe: str = "linear"  # which probe reads the embeddings; see soundstage.evaluate.protocols
     strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)  # C tried: larger = freer
     probe_iterations: int = 200  # most steps of the optimiser per fit
     refit: bool = True  # fit again on training + validation clips once the strength is chosen
     validation_percent: float = 20.0  # of the training groups, where a benchmark has no own split
     silence_db: float = -80.0  # a clip whose loudest sample is below this (dB re 1) is silent
     batch_windows: int = 64  # windows embedded at once: memory, not results, depends on it
+    probes: dict[str, str] = field(default_factory=dict)  # benchmark -> probe, where it has its own
 
     def __post_init__(self):
         """Reject values that cannot work, naming the key."""
-        if self.probe != "linear":
-            raise UserError(f"expected probe linear, found {self.probe!r}", "evaluate.probe")
+        for probe in (self.probe, *self.probes.values()):
+            if probe not in PROTOCOLS:
+                raise UserError(f"expected one of {', '.join(PROTOCOLS)}, found {probe!r}", "evaluate.probe")
         if not self.strengths or min(self.strengths) <= 0:
             raise UserError("expected one or more positive numbers", "evaluate.strengths")
         if not 0 < self.validation_percent < 100:

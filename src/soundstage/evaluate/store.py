@@ -14,7 +14,8 @@ class Decoded:
     """A benchmark's clips as the towers read them.
 
     about: benchmark, group, metric, media, layout, classes, inputs (settings of the windows),
-    dropped and flagged (lists of {clip, reason}); clips: (n,) str; labels: (n, classes) uint8;
+    dropped and flagged (lists of {clip, reason}), where there are any tasks, speakers, more_metrics, source
+    (`soundstage.evaluate.lists.Benchmark`); clips: (n,) str; labels: (n, classes) uint8, float32 of tasks;
     roles: (rotations, n) int8; log_mel: (windows, 1, mels, mel_frames) float32 dB;
     frames: (windows, frames, height, width, 3) uint8; log_mel_clip, frames_clip: (windows,) int32,
     the clip to which a window belongs. What a benchmark does not have has no window.

@@ -1,0 +1,47 @@
+"""The protocols by which embeddings are probed, by the names that the configuration uses.
+
+Each takes (features, labels, roles, metric, settings, groups) and returns a list of
+`soundstage.evaluate.probe.Fold`; what it needs is imported when it is called. groups: (clips,) str of who
+speaks, or None where it is not known.
+"""
+
+
+def linear(features, labels, roles, metric, settings, groups):
+    """Logistic regression on standardised features; ridge regression where the labels are numbers."""
+    if metric == "mean_squared_error":
+        from soundstage.evaluate.ridge import ridge
+
+        return ridge(features, labels, roles, metric, settings)
+    from soundstage.evaluate.probe import PROBES
+
+    return PROBES["linear"](features, labels, roles, metric, settings)
+
+
+def svm(features, labels, roles, metric, settings, groups):
+    """A linear support vector machine, the classic protocol of ESC-50, UCF101 and HMDB51 on frozen features."""
+    from soundstage.evaluate.svm import svm
+
+    return svm(features, labels, roles, metric, settings)
+
+
+def hear(features, labels, roles, metric, settings, groups):
+    """HEAR's own: a small network chosen from 8 of 16 settings, and its habits, good and bad."""
+    from soundstage.evaluate.mlp import OFFICIAL, mlp
+
+    return mlp(features, labels, roles, metric, settings, OFFICIAL)
+
+
+def hear_fresh(features, labels, roles, metric, settings, groups):
+    """The same network with new batches every epoch, a search in every rotation, and nobody in two folds."""
+    from soundstage.evaluate.mlp import FRESH, mlp
+    from soundstage.evaluate.roles import disjoint
+
+    return mlp(features, labels, disjoint(roles, groups, labels), metric, settings, FRESH)
+
+
+PROTOCOLS = {"linear": linear, "svm": svm, "hear": hear, "hear_fresh": hear_fresh}
+
+
+def apply(name, features, labels, roles, metric, settings, groups=None):
+    """Return the `Fold`s of one protocol, one per rotation (see `soundstage.evaluate.probe`)."""
+    return PROTOCOLS[name](features, labels, roles, metric, settings, groups)
