@@ -39,6 +39,7 @@ OWNERS = {
 STREAMS = ("audio", "visual", "visual_2d", "visual_3d")
 LLP = "LLP, github.com/YapengTian/AVVP-ECCV20: its AVVP_*.csv in one folder"
 LLP_LISTS = [f"AVVP_{name}.csv" for name in ("train", "val_pd", "test_pd", "eval_audio", "eval_visual")]
+AVE_LISTS = ["Annotations.txt", "train_order.h5", "val_order.h5", "test_order.h5", "labels.h5", "mil_labels.h5"]
 FEATURES = "the authors of LLP (github.com/YapengTian/AVVP-ECCV20) and of VALOR (Franklin905/VALOR): a .npy per video"
 # What table needs what.
 TOWERS, PARSING = (1,), (4, 5, 6)
@@ -106,6 +107,7 @@ def examine(whole):
     """Return the `Finding`s of a whole configuration, in the order of its sections."""
     found = corpus(whole) + separator(whole)
     found += parsing(whole) if whole["parse"]["annotations"] else []
+    found += ave(whole) if whole["parse"]["ave"]["annotations"] else []
     for name, entry in whole["evaluate"]["benchmarks"].items():
         found.append(benchmark(name, entry))
     for name, path in whole["evaluate"]["folders"].items():
@@ -162,8 +164,23 @@ def parsing(whole):
     ):
         for name, entry in entries.items():
             for stream, path in entry.items():
-                if stream in STREAMS and path != "studio":
-                    found.append(arrays(f"{section}.{name}.{stream}", path, Path(place), lists))
+                key = f"{section}.{name}.{stream}"
+                if stream in STREAMS and "=" in str(path):
+                    found.append(weights(key, path))
+                elif stream in STREAMS:
+                    found.append(arrays(key, path, Path(place), lists))
+    return found
+
+
+def ave(whole):
+    """Return the findings of AVE, table 7: its lists and its videos."""
+    about = whole["parse"]["ave"]
+    if about["annotations"] == "studio":
+        return [made_by_us("parse.ave.annotations", Path("work/studio/ave"), (7,))]
+    lists = [Path(about["annotations"], name) for name in AVE_LISTS]
+    found = [complete("parse.ave.annotations", about["annotations"], lists, OWNERS["ave"], (7,))]
+    if about["videos"] not in ("", "studio"):
+        found.append(folder("parse.ave.videos", about["videos"], (7,), OWNERS["ave"]))
     return found
 
 
@@ -180,6 +197,8 @@ def arrays(key, place, annotations, lists):
 def weights(key, text):
     """Return the finding of a teacher's weights, KIND=FOLDER_OR_HUB_NAME."""
     place = text.partition("=")[2]
+    if place == "shipped":
+        return Finding(key, text, note="in the package", tables=PARSING)
     owner = "the Hugging Face hub: config.json and the weights in one folder"
     if place.count("/") == 1 and not Path(place).exists() and not place.startswith((".", "/", "data/", "work/")):
         return Finding(key, place, note="a hub name: downloaded at its first use", owner=owner, tables=PARSING)
