@@ -42,7 +42,7 @@ LLP_LISTS = [f"AVVP_{name}.csv" for name in ("train", "val_pd", "test_pd", "eval
 AVE_LISTS = ["Annotations.txt", "train_order.h5", "val_order.h5", "test_order.h5", "labels.h5", "mil_labels.h5"]
 FEATURES = "the authors of LLP (github.com/YapengTian/AVVP-ECCV20) and of VALOR (Franklin905/VALOR): a .npy per video"
 # What table needs what.
-TOWERS, PARSING = (1,), (4, 5, 6)
+TOWERS, PARSING = (1, 2, 3), (4, 5, 6)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +108,10 @@ def examine(whole):
     found = corpus(whole) + separator(whole)
     found += parsing(whole) if whole["parse"]["annotations"] else []
     found += ave(whole) if whole["parse"]["ave"]["annotations"] else []
-    for name, entry in whole["evaluate"]["benchmarks"].items():
-        found.append(benchmark(name, entry))
+    for section, table in (("benchmarks", 1), ("table3", 3)):
+        for name, entry in whole["evaluate"][section].items():
+            shared = (3,) if table == 1 and name in whole["evaluate"]["table3_shared"] else ()
+            found.append(benchmark(f"evaluate.{section}.{name}.folder", name, entry, (table, *shared)))
     for name, path in whole["evaluate"]["folders"].items():
         found.append(folder(f"evaluate.folders.{name}", path, (), "your own media files"))
     return found
@@ -205,21 +207,20 @@ def weights(key, text):
     return folder(key, place, PARSING, owner)
 
 
-def benchmark(name, entry):
+def benchmark(key, name, entry, tables):
     """Return the finding of one benchmark: its lists can be read and every clip that they name is there."""
-    key = f"evaluate.benchmarks.{name}.folder"
     if entry["folder"] == "studio":
-        return made_by_us(key, Path("work/studio/benchmarks", name), TOWERS)
+        return made_by_us(key, Path("work/studio/benchmarks", name), tables)
     place = Path(entry["folder"])
     owner = OWNERS.get(entry.get("layout")) if entry.get("layout") else _owner(name)
-    about = {"owner": owner, "tables": TOWERS}
+    about = {"owner": owner, "tables": tables}
     if not place.is_dir():
         return Finding(key, str(place), missing=("the folder is not there",), **about)
     try:
         loaded = benchmarks.load(place, entry.get("layout"))
     except (UserError, KeyError, ValueError) as error:
         return Finding(key, str(place), missing=(f"its lists cannot be used: {error}",), **about)
-    return complete(key, str(place), [clip.path for clip in loaded.clips], OWNERS[loaded.layout], TOWERS)
+    return complete(key, str(place), [clip.path for clip in loaded.clips], OWNERS[loaded.layout], tables)
 
 
 def _owner(name):
