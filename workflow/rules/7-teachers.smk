@@ -222,7 +222,7 @@ rule score_labels:
         mem_mb=1000,
         runtime="10m",
     params:
-        annotations=ANNOTATIONS,
+        annotations=lambda wildcards: ANNOTATIONS,
         recipe=recipe("teachers.fidelity"),
     shell:
         r"""
@@ -253,7 +253,7 @@ rule score_weak_label:
         mem_mb=1000,
         runtime="10m",
     params:
-        annotations=ANNOTATIONS,
+        annotations=lambda wildcards: ANNOTATIONS,
         recipe=recipe("teachers.fidelity"),
     shell:
         r"""
