@@ -16,7 +16,7 @@ import yaml
 from soundstage import config as configuration
 from soundstage import media
 from soundstage.errors import UserError
-from soundstage.evaluate import benchmarks, frozen, retrieval
+from soundstage.evaluate import benchmarks, frozen, retrieval, tasks
 from soundstage.evaluate.probe import Fold
 from soundstage.evaluate.roles import TEST, TRAIN
 from soundstage.evaluate.run import predictions, summary, write_predictions
@@ -367,7 +367,7 @@ def test_what_an_overlay_takes_out_is_no_row_or_column():
 def test_the_lvu_like_set_has_the_papers_lists_with_their_quirks():
     planned = lvu_plan.clips(StudioSettings())
     lists = lvu_plan.listed(planned)
-    assert set(lists) == set(table3.TASKS) and len({clip.youtube for clip in planned}) == len(planned) == 360
+    assert set(lists) == set(tasks.LVU) and len({clip.youtube for clip in planned}) == len(planned) == 360
     movies = {split: {clip.movie.imdb for clip in planned if clip.movie.split == split} for split in lvu_plan.SPLITS}
     for task, splits in lists.items():
         rows = {split: [line.split() for line in lines[1:]] for split, lines in splits.items()}

@@ -10,6 +10,7 @@ benchmark. Two of LVU's tasks are regressions: their mean squared error is the l
 from pathlib import Path
 
 from soundstage import cli
+from soundstage.evaluate.tasks import LVU
 from soundstage.files import atomic, write_text
 from soundstage.paper import compare, dots, formats
 from soundstage.paper.results import check_complete, read_scores
@@ -19,17 +20,6 @@ from soundstage.paper.statistics import mean_sd, t_interval
 TITLE = "Table 3: what pretraining with dubs does to the understanding of long videos and of actions"
 ERROR = "mean_squared_error"
 SHORT = {"accuracy_percent": "%", "map_percent": "mAP", ERROR: "MSE"}
-TASKS = (
-    "relationship",
-    "way_speaking",
-    "scene",
-    "director",
-    "genre",
-    "writer",
-    "year",
-    "like_ratio",
-    "view_count",
-)
 
 
 def main():
@@ -71,14 +61,14 @@ def build(scores, runs, seeds, out, settings):
 
 def ordered(metrics):
     """Return {benchmark: metric} with LVU's tasks first, in the order of its papers."""
-    place = {task: number for number, task in enumerate(TASKS)}
-    names = sorted(metrics, key=lambda name: (place.get(task_of(name), len(TASKS)), list(metrics).index(name)))
+    place = {task: number for number, task in enumerate(LVU)}
+    names = sorted(metrics, key=lambda name: (place.get(task_of(name), len(LVU)), list(metrics).index(name)))
     return {name: metrics[name] for name in names}
 
 
 def task_of(benchmark):
     """Return the task of LVU that a benchmark's name ends in, or "" for another benchmark."""
-    return next((task for task in TASKS if benchmark.endswith(f"lvu-{task}")), "")
+    return next((task for task in LVU if benchmark.endswith(f"lvu-{task}")), "")
 
 
 def wide_row(scores, run, seeds, columns, settings):
