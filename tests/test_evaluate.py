@@ -345,7 +345,7 @@ def test_sound_is_that_of_ffmpeg(tmp_path):
 def test_pictures_are_spread_over_each_window(tmp_path):
     path = make_video(tmp_path / "- a video; (1).avi", 5, frames_per_second=24)
     windows = decode.picture_windows(path, INPUTS)
-    assert windows.shape == (2, 8, 44, 78, 3) and windows.dtype == np.uint8
+    assert windows.shape == (2, 8, 40, 72, 3) and windows.dtype == np.uint8
     brightness = windows.mean(axis=(2, 3, 4))
     assert (np.diff(brightness, axis=1) > 0).all()
     # the second window ends at the end: it starts 2 s in, of 5, and goes on to the last picture
@@ -417,7 +417,7 @@ def prepared(tmp_path_factory):
     store.save(folder / "tones.npz", tones)
     rng = np.random.default_rng(0)
     count = len(tones.clips)
-    frames = rng.integers(0, 256, (count, 8, 44, 78, 3), dtype=np.uint8)
+    frames = rng.integers(0, 256, (count, 8, 40, 72, 3), dtype=np.uint8)
     about = tones.about | {"benchmark": "films", "group": "audiovisual", "media": "audiovisual"}
     films = dataclasses.replace(
         tones,
@@ -468,8 +468,7 @@ def test_a_second_run_reads_the_embeddings_and_gives_the_same_bytes(prepared, tm
     evaluate(prepared, tmp_path / "metrics.json")
     files = [tmp_path / "metrics.json", tmp_path / "predictions.parquet"]
     before = [path.read_bytes() for path in files]
-    monkeypatch.setattr(frozen, "embed_sounds", None)
-    monkeypatch.setattr(frozen, "embed_pictures", None)
+    monkeypatch.setattr(frozen, "Means", None)
     evaluate(prepared, tmp_path / "metrics.json")
     assert [path.read_bytes() for path in files] == before
     evaluate_other = (prepared[0], write_model(tmp_path / "other.pt", seed=1))
@@ -486,9 +485,13 @@ def test_the_same_clips_give_the_same_embedding_in_any_batch(prepared):
 
 
 def test_windows_of_a_clip_are_averaged():
-    values = np.array([[1.0, 2], [3, 4], [7, 7]], np.float32)
-    found = frozen.clip_means(values, np.array([0, 0, 2]), 3)
-    assert found[0].tolist() == [2, 3] and np.isnan(found[1]).all() and found[2].tolist() == [7, 7]
+    tower = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 2, bias=False))
+    torch.nn.init.eye_(tower[1].weight)
+    towers = frozen.Frozen({"audio": tower}, Model(), "", 0)
+    values = np.array([[1.0, 2], [3, 4], [7, 7]], np.float32).reshape(3, 1, 1, 2)
+    for batch in (1, 2, 64):
+        found = frozen.embed_sounds(towers, values, np.array([0, 0, 2]), 3, batch)
+        assert found[0].tolist() == [2, 3] and np.isnan(found[1]).all() and found[2].tolist() == [7, 7]
 
 
 def test_an_embedding_that_is_no_number_drops_its_clip_by_name(prepared):
@@ -559,7 +562,7 @@ def test_real_files_are_embedded_or_named(shared, tmp_path):
     (tmp_path / "-notes; x.txt").write_text("no media")
     files = embed.listed([*folders, tmp_path / "-notes; x.txt"])
     towers = frozen.load(model)
-    rows = {row["file"].rsplit("/", 1)[1]: row for row in (embed.embed_file(towers, path, 64) for path in files)}
+    rows = {row["file"].rsplit("/", 1)[1]: row for row in embed.embed_files(towers, files, Settings(), 2)}
     assert len(rows) == 15
     assert rows["1-137-A-32.wav"]["audio_windows"] == 2
     for name, row in rows.items():

@@ -1,7 +1,8 @@
 # Stage 9, evaluate: frozen embeddings once per run and benchmark, then probes.
 #
 # needs   work/pretrain/{run}/{seed}/model.pt, benchmarks in their official layouts
-# makes   work/evaluate/inputs/{benchmark}.npz (each benchmark decoded once for all runs),
+# makes   work/evaluate/inputs/{benchmark}.npz (each benchmark decoded once for all runs; only its lists where
+#         it has more than evaluate.keep_megabytes of windows, which each run then decodes for itself),
 #         work/evaluate/{run}/{seed}/metrics.json and predictions.parquet, retrieval.json
 # costs   at the embedded size about 12 s a run and seed on one core
 
@@ -27,7 +28,7 @@ rule prepare_benchmark:
         group=lambda wildcards: BENCHMARK_OF[wildcards.benchmark]["group"],
         layout=lambda wildcards: layout_flag(wildcards.benchmark),
         model=settings("model", only=("inputs",)),
-        settings=settings("evaluate", only=("validation_percent", "silence_db")),
+        settings=lambda wildcards: prepare_settings(wildcards.benchmark),
         recipe=recipe("evaluate.prepare"),
     shell:
         r"""
@@ -38,6 +39,7 @@ rule prepare_benchmark:
             --group {params.group:q} \
             {params.layout} \
             --out {output:q} \
+            --workers {threads} \
             --model-settings {params.model:q} \
             --settings {params.settings:q}
         """
@@ -66,7 +68,7 @@ rule score_run:
     params:
         settings=settings(
             "evaluate",
-            leave_out=("benchmarks", "table3", "table3_shared", "folders"),
+            leave_out=(*BENCHMARK_KEYS, "keep_megabytes"),
             probes=PROBES,
         ),
         recipe=recipe("evaluate.run"),
@@ -81,6 +83,7 @@ rule score_run:
             --seed {wildcards.seed:q} \
             --out {output.metrics:q} \
             --predictions {output.predictions:q} \
+            --workers {threads} \
             --settings {params.settings:q}
         """
 
@@ -108,7 +111,7 @@ rule score_table3:
     params:
         settings=settings(
             "evaluate",
-            leave_out=("benchmarks", "table3", "table3_shared", "folders"),
+            leave_out=(*BENCHMARK_KEYS, "keep_megabytes"),
             probes=PROBES,
         ),
         recipe=recipe("evaluate.run"),
@@ -123,6 +126,7 @@ rule score_table3:
             --seed {wildcards.seed:q} \
             --out {output.metrics:q} \
             --predictions {output.predictions:q} \
+            --workers {threads} \
             --settings {params.settings:q}
         """
 
@@ -146,9 +150,7 @@ rule embed_folder:
         disk_mb=1000,
         runtime="4h",
     params:
-        settings=settings(
-            "evaluate", leave_out=("benchmarks", "table3", "table3_shared", "folders")
-        ),
+        settings=settings("evaluate", leave_out=(*BENCHMARK_KEYS, "keep_megabytes")),
         recipe=recipe("evaluate.embed"),
     shell:
         r"""
@@ -157,6 +159,7 @@ rule embed_folder:
             --model {input.model:q} \
             --folder={input.folder:q} \
             --out {output:q} \
+            --workers {threads} \
             --settings {params.settings:q}
         """
 

@@ -91,6 +91,8 @@ TABLE3 = list(config["evaluate"]["table3"])
 TABLE3_SHARED = config["evaluate"]["table3_shared"]
 BENCHMARK_OF = {**config["evaluate"]["benchmarks"], **config["evaluate"]["table3"]}
 STUDIO_BENCHMARKS = [name for name, entry in BENCHMARK_OF.items() if entry["folder"] == "studio"]
+# What of the section `evaluate` says which benchmarks there are, not how they are scored.
+BENCHMARK_KEYS = ("benchmarks", "table3", "table3_shared", "folders")
 # The probes of the benchmarks that have their own.
 PROBES = {name: entry["probe"] for name, entry in BENCHMARK_OF.items() if "probe" in entry}
 # The tracks of which some run uses the version without speech: the originals, if any run does.
@@ -364,6 +366,19 @@ def benchmark_folder(name):
     """Return the folder of a benchmark: the embedded corpus's, or the user's."""
     folder = BENCHMARK_OF[name]["folder"]
     return f"work/studio/benchmarks/{name}" if folder == "studio" else folder
+
+
+def prepare_settings(name):
+    """Return how a benchmark is decoded, as canonical JSON; its own crops go before those of all."""
+    kept = (
+        "validation_percent",
+        "silence_db",
+        "crops",
+        "short_side_pixels",
+        "keep_megabytes",
+    )
+    own = {key: value for key, value in BENCHMARK_OF[name].items() if key == "crops"}
+    return settings("evaluate", only=kept, **own)(None)
 
 
 def layout_flag(name):

@@ -18,9 +18,12 @@ import torch
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.evaluate import decode, frozen
+from soundstage.evaluate.ahead import ahead
 from soundstage.evaluate.settings import Settings
 from soundstage.files import atomic
 
+PARTS = ("audio", "video")
+SAID = {"audio": "sound", "video": "picture"}
 TABLE = pyarrow.schema(
     {
         "file": pyarrow.string(),
@@ -40,15 +43,13 @@ def main():
     parser.add_argument("--folder", help="folder of media files, at any depth")
     parser.add_argument("--files", nargs="+", default=[], help="media files or folders of them")
     parser.add_argument("--out", required=True, help="the Parquet file to write")
+    parser.add_argument("--workers", type=int, default=1, help="threads that decode ahead; the result is the same")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(max(1, arguments.workers))
     towers = frozen.load(arguments.model)
     files = listed([arguments.folder] * bool(arguments.folder) + arguments.files)
-    rows = [
-        embed_file(towers, path, arguments.settings.batch_windows)
-        for path in cli.progress(files, len(files), "embed", "files")
-    ]
+    rows = embed_files(towers, files, arguments.settings, arguments.workers)
     with atomic(arguments.out) as temporary:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=TABLE), temporary)
     for row in rows:
@@ -71,35 +72,56 @@ def listed(paths):
     return list(dict.fromkeys(files))
 
 
-def embed_file(towers, path, batch):
-    """Return a file's line of the table; `reason` says what its sound or picture lacks."""
-    inputs = towers.settings.inputs
-    row = {"file": str(path), "audio": None, "video": None, "audio_windows": 0, "video_windows": 0}
-    reasons = []
-    try:
-        samples = decode.read_sound(path)
-        windows = decode.sound_windows(samples, inputs)
-        row |= {"audio_windows": len(windows)}
-        row["audio"] = _mean(frozen.embed_sounds, towers, windows, batch)
-        if not np.any(samples):
-            reasons.append("sound: digital silence")
-    except UserError as error:
-        reasons.append(f"sound: {error.what}")
-    try:
-        windows = decode.picture_windows(path, inputs)
-        row |= {"video_windows": len(windows)}
-        row["video"] = _mean(frozen.embed_pictures, towers, windows, batch)
-    except UserError as error:
-        reasons.append(f"picture: {error.what}")
-    return row | {"reason": "; ".join(reasons)}
+def embed_files(towers, files, settings, workers=1):
+    """Return a line of the table per file; `reason` says what its sound or picture lacks.
+
+    settings: crops, short side and batch are used; windows of several files share a batch.
+    """
+    means = {part: frozen.Means(towers, part, len(files), settings.batch_windows) for part in PARTS}
+    reasons, broken = [[] for _ in files], set()
+
+    def work(item):
+        return read_file(item[1], towers.settings.inputs, settings)
+
+    for (number, _), blocks in cli.progress(ahead(enumerate(files), work, workers), len(files), "embed", "files"):
+        for part, block in blocks:
+            if isinstance(block, str):
+                reasons[number].append(block)
+                broken |= {(number, part)}
+            else:
+                means[part].add(block, np.full(len(block), number))
+    found = {part: mean.result() for part, mean in means.items()}
+    return [row(str(file), number, found, means, broken, reasons[number]) for number, file in enumerate(files)]
 
 
-def _mean(embed, towers, windows, batch):
-    """Return the mean embedding (dim,) of one file's windows; UserError when it is not finite."""
-    mean = embed(towers, windows, np.zeros(len(windows), np.int64), 1, batch)[0]
-    if not np.isfinite(mean).all():
-        raise UserError("the embedding is not finite")
-    return mean
+def read_file(path, inputs, settings):
+    """Yield ("audio" or "video", a block of windows) of a file, or (part, why there is no use in it)."""
+    sound = decode.Sound(path, inputs)
+    try:
+        for block in sound.blocks():
+            yield "audio", block
+        if not sound.peak:
+            yield "", "sound: digital silence"
+    except UserError as error:
+        yield "audio", f"sound: {error.what}"
+    try:
+        view = settings.crops, settings.short_side_pixels
+        for block in decode.stream_pictures(path, inputs, view=view):
+            yield "video", block
+    except UserError as error:
+        yield "video", f"picture: {error.what}"
+
+
+def row(file, number, found, means, broken, reasons):
+    """Return the line of one file; an embedding that is not finite is none."""
+    line = {"file": file}
+    for part in PARTS:
+        count = int(means[part].counts[number])
+        usable = count > 0 and (number, part) not in broken
+        if usable and not np.isfinite(found[part][number]).all():
+            usable, reasons = False, [*reasons, f"{SAID[part]}: the embedding is not finite"]
+        line |= {part: found[part][number] if usable else None, f"{part}_windows": count if usable else 0}
+    return line | {"reason": "; ".join(reasons)}
 
 
 if __name__ == "__main__":

@@ -4,10 +4,16 @@ python -m soundstage.evaluate.prepare --benchmark studio-events \\
     --folder work/studio/benchmarks/studio-events --out work/evaluate/inputs/studio-events.npz
 
 The layout is recognised (HEAR, UCF101, HMDB51, ESC-50, VGGSound, AVE, LVU) or named. Files that are missing or cannot
-be read are left out and named; silent files and videos without sound are kept and named.
+be read are left out and named; silent files and videos without sound are kept and named. Windows go to the disk as
+they are decoded: memory does not grow with a file or with how many there are, and an interrupted call goes on. Where
+they would take more than keep_megabytes, only the lists are kept, and each run decodes the clips anew.
 """
 
 import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +22,14 @@ import torch
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.evaluate import benchmarks, decode, store, tasks
+from soundstage.evaluate.ahead import ahead
 from soundstage.evaluate.roles import carve, check_roles
 from soundstage.evaluate.schema import GROUPS
-from soundstage.evaluate.settings import Settings
+from soundstage.evaluate.settings import CROPS, Settings
+from soundstage.evaluate.windows import Progress
 from soundstage.files import read_json
 from soundstage.model.settings import Model
+from soundstage.recipe import recipe
 from soundstage.settings import load
 
 
@@ -33,20 +42,27 @@ def main():
     parser.add_argument("--layout", choices=sorted(benchmarks.LAYOUTS), help="default: recognised")
     parser.add_argument("--group", choices=GROUPS, help="default: manifest, or its name")
     parser.add_argument("--model-settings", metavar="JSON_OR_FILE", help="the section `model` (default: defaults)")
+    parser.add_argument("--crops", choices=sorted(CROPS), help="of its pictures (default: settings.crops)")
+    parser.add_argument("--workers", type=int, default=1, help="threads that decode; the result is the same")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    settings = dataclasses.replace(arguments.settings, **({"crops": arguments.crops} if arguments.crops else {}))
     inputs = load(Model, arguments.model_settings).inputs
     group = arguments.group or find_group(arguments.folder, arguments.benchmark)
     benchmark = benchmarks.load(arguments.folder, arguments.layout)
-    decoded = decode_all(benchmark, arguments.benchmark, group, inputs, arguments.settings)
+    part = Path(f"{arguments.out}.part")
+    decoded = decode_all(benchmark, arguments.benchmark, group, inputs, settings, part, arguments.workers)
     store.save(arguments.out, decoded)
+    shutil.rmtree(part, ignore_errors=True)
     for kind in ("dropped", "flagged"):
         for row in decoded.about[kind]:
             cli.say(f"{kind}: {row['clip']}: {row['reason']}")
     cli.say(
         f"{arguments.benchmark}: {len(decoded.clips)} clips, "
         f"{len(decoded.about['dropped'])} dropped, {len(decoded.about['flagged'])} flagged"
+        + "; too large to be kept, each run decodes it"
+        * ("paths" in decoded.about)
     )
 
 
@@ -61,41 +77,82 @@ def find_group(folder, name):
     return group
 
 
-def decode_all(benchmark, name, group, inputs, settings):
+def decode_all(benchmark, name, group, inputs, settings, folder=None, workers=1):
     """Return the `store.Decoded` of a `benchmarks.Benchmark`; clips that cannot be read are named.
 
-    inputs: `soundstage.model.settings.Inputs`. UserError when a rotation is left without training
-    or test clips.
+    inputs: `soundstage.model.settings.Inputs`; folder: where what has been decoded waits for an interrupted
+    call to go on. UserError when a rotation is left without training or test clips.
     """
-    kept, sounds, pictures, flagged = [], [], [], []
-    dropped = [{"clip": clip, "reason": reason} for clip, reason in benchmark.left_out]
-    for number, clip in enumerate(cli.progress(benchmark.clips, len(benchmark.clips), name, "clips")):
-        try:
-            sound, picture, odd = read_clip(clip, benchmark.media, inputs, settings)
-        except UserError as error:
-            dropped.append({"clip": clip.name, "reason": error.what})
-            continue
-        flagged += [{"clip": clip.name, "reason": odd}] if odd else []
-        kept.append(number)
-        sounds.append(sound)
-        pictures.append(picture)
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return decode_all(benchmark, name, group, inputs, settings, temporary, workers)
+    progress = Progress(folder, *working(benchmark, inputs, settings))
+    decode_clips(benchmark, name, inputs, settings, progress, workers)
+    kept = [row["clip"] for row in progress.rows if not row["dropped"]]
     clips = [benchmark.clips[number] for number in kept]
     roles = carve(benchmark.roles[:, kept], [c.recording for c in clips], settings.validation_percent, name)
     about, labels = described(benchmark, kept)
-    for entry, _, _, part in tasks.split({**about, "benchmark": name, "metric": ""}, labels, roles):
-        check_roles(part, entry, len(dropped))
     about |= {"benchmark": name, "group": group, "metric": benchmark.metric}
-    about |= {"media": benchmark.media, "layout": benchmark.layout}
-    about |= {"classes": list(benchmark.classes), "inputs": dataclasses.asdict(inputs)}
-    about |= {"dropped": dropped, "flagged": flagged}
-    return store.Decoded(
-        about,
-        np.array([clip.name for clip in clips]),
-        labels,
-        roles,
-        *stacked(sounds, (1, inputs.mels, inputs.mel_frames), np.float32),
-        *stacked(pictures, (inputs.frames, inputs.resize_height, inputs.resize_width, 3), np.uint8),
-    )
+    about |= {"media": benchmark.media, "layout": benchmark.layout, "classes": list(benchmark.classes)}
+    about |= {"inputs": dataclasses.asdict(inputs), "view": [settings.crops, settings.short_side_pixels]}
+    about |= noted(benchmark, progress.rows)
+    if not progress.kept:
+        about["paths"] = [str(clip.path) for clip in clips]
+    for entry, _, _, part in tasks.split(about, labels, roles):
+        check_roles(part, entry, len(about["dropped"]))
+    place = np.full(len(benchmark.clips), -1, np.int32)
+    place[kept] = np.arange(len(kept), dtype=np.int32)
+    windows = [(arrays, place[owners]) for arrays, owners in progress.close().values()]
+    return store.Decoded(about, np.array([clip.name for clip in clips]), labels, roles, *windows[0], *windows[1])
+
+
+def working(benchmark, inputs, settings):
+    """Return (fingerprint of all that the windows depend on, shapes of windows, most bytes of them)."""
+    files = [(clip.name, str(clip.path), *_stamp(clip.path)) for clip in benchmark.clips]
+    text = json.dumps([files, dataclasses.asdict(inputs), dataclasses.asdict(settings), recipe("evaluate.prepare")])
+    picture = (inputs.frames, inputs.crop_height, inputs.crop_width, 3)
+    shapes = {"audio": ((1, inputs.mels, inputs.mel_frames), np.float32), "video": (picture, np.uint8)}
+    return hashlib.sha256(text.encode()).hexdigest(), shapes, settings.keep_megabytes * 1e6
+
+
+def _stamp(path):
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
+
+
+def decode_clips(benchmark, name, inputs, settings, progress, workers):
+    """Decode every clip that `progress` has not noted yet."""
+    todo = list(enumerate(benchmark.clips))[len(progress.rows) :]
+
+    def work(item):
+        return read_clip(item[1].path, benchmark.media, inputs, settings)
+
+    for (number, _), blocks in cli.progress(ahead(todo, work, workers), len(todo), name, "clips"):
+        before = {part: len(windows.owners) for part, windows in progress.windows.items()}
+        row = {"clip": number, "dropped": "", "flagged": ""}
+        try:
+            for part, block in blocks:
+                if part == "odd":
+                    row["flagged"] = block
+                elif block is None:
+                    progress.windows[part].back_to(before[part])
+                else:
+                    progress.windows[part].add(number, block)
+        except UserError as error:
+            row["dropped"] = error.what
+            for part, windows in progress.windows.items():
+                windows.back_to(before[part])
+        counts = {part: len(windows.owners) - before[part] for part, windows in progress.windows.items()}
+        progress.note({**row, **counts})
+
+
+def noted(benchmark, rows):
+    """Return {"dropped", "flagged"}: lists of {clip, reason} of what was noted of the clips."""
+    dropped = [{"clip": clip, "reason": reason} for clip, reason in benchmark.left_out]
+    named = {
+        kind: [{"clip": benchmark.clips[row["clip"]].name, "reason": row[kind]} for row in rows if row[kind]]
+        for kind in ("dropped", "flagged")
+    }
+    return {"dropped": dropped + named["dropped"], "flagged": named["flagged"]}
 
 
 def described(benchmark, kept):
@@ -110,25 +167,32 @@ def described(benchmark, kept):
     return {**about, "tasks": shared_out}, labels
 
 
-def read_clip(clip, media, inputs, settings):
-    """Return (sound windows or None, picture windows or None, what is odd or "") of one clip.
+def read_clip(path, media, inputs, settings):
+    """Yield ("video" or "audio", a block of windows) of one clip, and ("odd", what is odd about it).
 
+    ("audio", None) takes back the sound that was yielded: it breaks off, and the pictures stand alone.
     UserError when the file is missing or what the benchmark is about cannot be read.
     """
-    if not clip.path.is_file():
-        raise UserError("missing file", clip.path)
-    pictures = None if media == "audio" else decode.picture_windows(clip.path, inputs)
+    if not path.is_file():
+        raise UserError("missing file", path)
+    if media != "audio":
+        view = settings.crops, settings.short_side_pixels
+        for block in decode.stream_pictures(path, inputs, view=view):
+            yield "video", block
     if media == "video":
-        return None, pictures, ""
+        return
+    sound = decode.Sound(path, inputs)
     try:
-        samples = decode.read_sound(clip.path)
+        for block in sound.blocks():
+            yield "audio", block
     except UserError as error:
         if media == "audio":
             raise
-        return None, pictures, f"{error.what}: {decode.STAND_IN}"
-    silent = decode.peak_db(samples) < settings.silence_db
-    odd = decode.SILENT.format(f"{settings.silence_db:g}") if silent else ""
-    return decode.sound_windows(samples, inputs), pictures, odd
+        yield "audio", None
+        yield "odd", f"{error.what}: {decode.STAND_IN}"
+        return
+    if decode.to_db(sound.peak) < settings.silence_db:
+        yield "odd", decode.SILENT.format(f"{settings.silence_db:g}")
 
 
 def one_hot(labels, classes):
@@ -137,15 +201,6 @@ def one_hot(labels, classes):
     for row, numbers in zip(table, labels, strict=True):
         row[list(numbers)] = 1
     return table
-
-
-def stacked(parts, shape, kind):
-    """Return (windows of all clips, (windows,) int32 clip numbers); None has no window."""
-    present = [(number, part) for number, part in enumerate(parts) if part is not None]
-    owners = [np.full(len(part), number, np.int32) for number, part in present]
-    if not present:
-        return np.zeros((0, *shape), kind), np.zeros(0, np.int32)
-    return np.concatenate([part for _, part in present]), np.concatenate(owners)
 
 
 if __name__ == "__main__":

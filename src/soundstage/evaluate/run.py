@@ -4,7 +4,8 @@ python -m soundstage.evaluate.run --model work/pretrain/dubs/0/model.pt \\
     --inputs work/evaluate/inputs/*.npz --out work/evaluate/dubs/0/metrics.json
 
 Beside metrics.json it writes predictions.parquet (a line per test clip) and the folder
-embeddings/, which the next call reads again when weights, inputs and code are the same.
+embeddings/, which the next call reads again when weights, inputs and code are the same; an interrupted
+call goes on from it.
 """
 
 from pathlib import Path
@@ -18,12 +19,12 @@ from threadpoolctl import threadpool_limits
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.evaluate import frozen, protocols, store, tasks
+from soundstage.evaluate.embeddings import embed
 from soundstage.evaluate.metrics import LOWER_IS_BETTER, METRICS, chance_percent, correct, majority
 from soundstage.evaluate.roles import UNUSED, check_roles
 from soundstage.evaluate.settings import Settings
 from soundstage.files import atomic, sha256, write_json
 from soundstage.model.settings import Inputs
-from soundstage.recipe import recipe
 from soundstage.settings import build
 
 
@@ -36,6 +37,7 @@ def main():
     parser.add_argument("--predictions", help="default: predictions.parquet beside it")
     parser.add_argument("--run", help="the run that the model must be of (default: any)")
     parser.add_argument("--seed", type=int, help="the seed that the model must be of")
+    parser.add_argument("--workers", type=int, default=1, help="threads that decode what prepare did not keep")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -48,13 +50,15 @@ def main():
             raise UserError(f"expected a model of {flag} {wanted}, found {found}", arguments.model)
     predicted = arguments.predictions or Path(arguments.out).with_name("predictions.parquet")
     with threadpool_limits(1):
-        evaluate(towers, arguments.model, arguments.inputs, arguments.out, predicted, arguments.settings)
+        inputs = arguments.model, arguments.inputs
+        evaluate(towers, *inputs, arguments.out, predicted, arguments.settings, arguments.workers)
 
 
-def evaluate(towers, model, inputs, out, predicted, settings):
+def evaluate(towers, model, inputs, out, predicted, settings, workers=1):
     """Write metrics.json (`soundstage.evaluate.schema`) to `out`, predictions to `predicted`.
 
-    towers: `frozen.Frozen`, read from the file `model`; inputs: .npz files of prepare.
+    towers: `frozen.Frozen`, read from the file `model`; inputs: .npz files of prepare; workers: threads
+    that decode what prepare did not keep.
     """
     out = Path(out)
     model_hash = sha256(model)
@@ -63,7 +67,7 @@ def evaluate(towers, model, inputs, out, predicted, settings):
     for path in cli.progress(inputs, len(inputs), label, "benchmarks"):
         decoded, digest = store.load(path), sha256(path)
         check_inputs(decoded, towers, path)
-        features = embed(towers, decoded, (model_hash, digest), out.parent / "embeddings", settings)
+        features = embed(towers, decoded, (model_hash, digest), out.parent / "embeddings", settings, workers)
         sources = {str(model): model_hash, str(path): digest}
         found, said = score(decoded, features, settings)
         about = {"run": towers.run, "seed": towers.seed, "inputs": sources}
@@ -81,29 +85,6 @@ def check_inputs(decoded, towers, path):
             path,
             "run soundstage.evaluate.prepare again with the settings of this model",
         )
-
-
-def embed(towers, decoded, hashes, folder, settings):
-    """Return {"audio" | "video": (clips, dim) float32} of a benchmark, NaN where a clip has none.
-
-    They are kept in `folder` under a fingerprint of weights, inputs and code, and read from there
-    when it is the same.
-    """
-    path = folder / f"{decoded.about['benchmark']}.npz"
-    fingerprint = " ".join([*hashes, recipe("evaluate.frozen")])
-    if path.is_file():
-        with np.load(path, allow_pickle=False) as file:
-            if str(file["fingerprint"]) == fingerprint:
-                return {name: file[name] for name in file.files if name != "fingerprint"}
-    clips, batch = len(decoded.clips), settings.batch_windows
-    found = {}
-    if len(decoded.log_mel):
-        found["audio"] = frozen.embed_sounds(towers, decoded.log_mel, decoded.log_mel_clip, clips, batch)
-    if len(decoded.frames):
-        found["video"] = frozen.embed_pictures(towers, decoded.frames, decoded.frames_clip, clips, batch)
-    with atomic(path) as temporary:
-        np.savez(temporary, fingerprint=np.array(fingerprint), **found)
-    return found
 
 
 def score(decoded, features, settings):

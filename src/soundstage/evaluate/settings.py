@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from soundstage.errors import UserError
 from soundstage.evaluate.protocols import PROTOCOLS
 
+CROPS = ("centre", "five")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -17,6 +19,9 @@ class Settings:
     validation_percent: float = 20.0  # of the training groups, where a benchmark has no own split
     silence_db: float = -80.0  # a clip whose loudest sample is below this (dB re 1) is silent
     batch_windows: int = 64  # windows embedded at once: memory, not results, depends on it
+    crops: str = "centre"  # of a picture: "centre", or "five" = the corners, too, embeddings averaged
+    short_side_pixels: int = 0  # a picture's shorter side before crops; 0 = whole, at model.inputs.resize_*
+    keep_megabytes: float = 8000.0  # of decoded windows of a benchmark; what is larger each run decodes anew
     probes: dict[str, str] = field(default_factory=dict)  # benchmark -> probe, where it has its own
 
     def __post_init__(self):
@@ -28,5 +33,7 @@ class Settings:
             raise UserError("expected one or more positive numbers", "evaluate.strengths")
         if not 0 < self.validation_percent < 100:
             raise UserError("expected a share between 0 and 100", "evaluate.validation_percent")
+        if self.crops not in CROPS:
+            raise UserError(f"expected one of {', '.join(CROPS)}, found {self.crops!r}", "evaluate.crops")
         if self.probe_iterations < 1 or self.batch_windows < 1:
             raise UserError("expected at least 1", "evaluate.probe_iterations, batch_windows")
