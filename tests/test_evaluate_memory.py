@@ -128,6 +128,12 @@ def test_five_crops_are_averaged_with_the_windows(videos, tmp_path):
         assert np.allclose(found[clip], every[five.frames_clip == clip].mean(0), rtol=1e-4, atol=1e-5)
 
 
+def test_a_shorter_side_than_the_crop_is_refused(videos):
+    with pytest.raises(UserError, match="no less than the crop has, found 50"):
+        decoded(videos[0], short_side_pixels=50)
+    assert decoded(videos[0], short_side_pixels=80).frames.shape[1:] == (8, 40, 72, 3)
+
+
 # Kept on the disk, or decoded by each run
 
 

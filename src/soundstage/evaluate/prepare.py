@@ -86,6 +86,9 @@ def decode_all(benchmark, name, group, inputs, settings, folder=None, workers=1)
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return decode_all(benchmark, name, group, inputs, settings, temporary, workers)
+    if 0 < settings.short_side_pixels < max(inputs.crop_height, inputs.crop_width):
+        found = settings.short_side_pixels
+        raise UserError(f"expected 0, or no less than the crop has, found {found}", "evaluate.short_side_pixels")
     progress = Progress(folder, *working(benchmark, inputs, settings))
     decode_clips(benchmark, name, inputs, settings, progress, workers)
     kept = [row["clip"] for row in progress.rows if not row["dropped"]]
