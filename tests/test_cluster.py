@@ -32,18 +32,18 @@ def test_jobs_at_one_time_see_different_devices(tmp_path):
     third = own_gpus(tmp_path, 1, 0)
     assert "waits for 1 free GPUs of 2" in third.stderr.readline()
     first.kill()  # its lock ends with it
-    assert third.communicate(timeout=20)[0].strip() == seen[0]
+    assert third.communicate(timeout=60)[0].strip() == seen[0]
     for job in (first, second):
         job.kill()
         job.communicate()
-    assert own_gpus(tmp_path, 2, 0).communicate(timeout=20)[0].strip() == "3,5"
+    assert own_gpus(tmp_path, 2, 0).communicate(timeout=60)[0].strip() == "3,5"
 
 
 def test_a_job_without_gpus_sees_none_and_one_that_asks_for_too_many_is_refused(tmp_path):
-    assert own_gpus(tmp_path, 0, 0).communicate(timeout=20)[0] == "\n"
+    assert own_gpus(tmp_path, 0, 0).communicate(timeout=60)[0] == "\n"
     job = own_gpus(tmp_path, 3, 0)
-    assert "asks for 3 GPUs, this machine shows 2: 3, 5" in job.communicate(timeout=20)[1] and job.returncode == 2
-    assert own_gpus(tmp_path, 1, 0, visible="1", SLURM_JOB_ID="7").communicate(timeout=20)[0].strip() == "1"
+    assert "asks for 3 GPUs, this machine shows 2: 3, 5" in job.communicate(timeout=60)[1] and job.returncode == 2
+    assert own_gpus(tmp_path, 1, 0, visible="1", SLURM_JOB_ID="7").communicate(timeout=60)[0].strip() == "1"
 
 
 def test_snakemake_gives_each_gpu_to_one_job_at_a_time(tmp_path):
@@ -64,6 +64,33 @@ def test_snakemake_gives_each_gpu_to_one_job_at_a_time(tmp_path):
     assert [len(times) for times in used.values()] != [4, 0] and sum(map(len, used.values())) == 4
     for times in used.values():
         assert all(before[1] <= after[0] for before, after in zip(sorted(times), sorted(times)[1:], strict=False))
+
+
+def rules():
+    """Return ({rule: its text in the rule files}, the names of the local ones)."""
+    texts = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
+    found = [re.split(r"^rule (\w+):$", text, flags=re.M)[1:] for text in texts]
+    local = re.search(r"^localrules:\n((?:    \w+,\n)+)", (ROOT / "Snakefile").read_text(), re.M)
+    return {name: text for words in found for name, text in zip(words[::2], words[1::2], strict=True)}, set(
+        re.findall(r"\w+", local[1])
+    )
+
+
+def test_every_rule_states_what_it_needs_and_a_second_attempt_gets_more_memory():
+    found, local = rules()
+    assert len(found) > 30 and {"make_table1", "score_labels", "annotate_llp"} <= local
+    for name in set(found) - local:
+        for stated in ("^    threads: ", r"^        mem_mb=megabytes\(", "^        disk_mb=", "^        runtime="):
+            assert re.search(stated, found[name], re.M), f"{name} lacks {stated}"
+    seeing = {name for name, text in found.items() if "{resources.gpu}" in text}
+    assert seeing == {name for name, text in found.items() if re.search(r"^        gpu=0,", text, re.M)}
+    assert {"train_towers", "score_run", "harvest_scores", "extract_features"} <= seeing
+
+
+def test_rules_of_seconds_are_not_submitted():
+    found, local = rules()
+    light = {name for name, text in found.items() if 'runtime="10m"' in text}
+    assert light <= local and {name for name in found if name.startswith("make_table")} <= local
 
 
 def test_scratch_holds_what_is_not_whole_and_the_result_is_moved_once(tmp_path, monkeypatch):

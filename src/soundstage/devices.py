@@ -21,6 +21,8 @@ from soundstage.cli import parser, run, say
 from soundstage.errors import UserError
 
 WAIT_SECONDS = 0.5
+LOCKS = Path(tempfile.gettempdir(), f"soundstage-gpus-{os.getuid()}")
+_held = []  # open files: a lock ends when its file is closed
 
 
 def devices(environment):
@@ -71,26 +73,34 @@ def _free(count, names, folder):
     return held
 
 
+def own(count, folder=None):
+    """Return the environment of a command that sees `count` GPUs of its own, which it holds until it ends.
+
+    folder: that of the lock files, one for this user on this machine by default.
+    """
+    environment = dict(os.environ)
+    if count == 0:
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    elif "SLURM_JOB_ID" not in environment:
+        names, files = take(count, devices(environment), folder or LOCKS)
+        for file in files:
+            os.set_inheritable(file.fileno(), True)
+        _held.extend(files)
+        environment["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+    return environment
+
+
 def main():
     """Take the devices and become the command."""
     arguments = parser(__doc__)
     arguments.fromfile_prefix_chars = None  # @FILE is the command's
     arguments.add_argument("--gpus", type=int, required=True, help="how many GPUs the command needs")
     arguments.add_argument(
-        "--locks",
-        default=Path(tempfile.gettempdir(), f"soundstage-gpus-{os.getuid()}"),
-        help="folder of the lock files (default: one for you on this machine)",
+        "--locks", default=LOCKS, help="folder of the lock files (default: one for you on this machine)"
     )
     arguments.add_argument("command", nargs="+", help="the command and its arguments, after --")
     options = arguments.parse_args()
-    environment = dict(os.environ)
-    if options.gpus == 0:
-        environment["CUDA_VISIBLE_DEVICES"] = ""
-    elif "SLURM_JOB_ID" not in environment:
-        names, files = take(options.gpus, devices(environment), options.locks)
-        for file in files:
-            os.set_inheritable(file.fileno(), True)
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(names)
+    environment = own(options.gpus, options.locks)
     os.execvpe(options.command[0], options.command, environment)
 
 

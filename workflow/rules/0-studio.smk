@@ -78,7 +78,8 @@ rule make_llp:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        disk_mb=1000,
         runtime="1h",
     params:
         parts=config["teachers"]["shards"],
@@ -107,7 +108,8 @@ rule annotate_llp:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
         folder=lambda wildcards, output: Path(output[0]).parent.as_posix(),
@@ -135,7 +137,8 @@ rule make_ave:
         "../../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=megabytes(1500),
+        disk_mb=1000,
         runtime="1h",
     params:
         parts=config["teachers"]["shards"],
@@ -164,7 +167,8 @@ rule annotate_ave:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
         folder=lambda wildcards, output: Path(output[0]).parent.as_posix(),

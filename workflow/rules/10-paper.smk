@@ -237,7 +237,8 @@ rule make_table4:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
+        disk_mb=10,
         runtime="10m",
     params:
         rows=config["parse"]["table4"],
@@ -283,7 +284,8 @@ rule make_table5:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
+        disk_mb=10,
         runtime="10m",
     params:
         rows=config["parse"]["table5"],
@@ -324,7 +326,8 @@ rule make_table6:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
+        disk_mb=10,
         runtime="10m",
     params:
         settings=settings("paper", corpus=config["parse"]["corpus"]),
@@ -364,7 +367,8 @@ rule make_table7:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
+        disk_mb=10,
         runtime="10m",
     params:
         rows=config["parse"]["table7"],

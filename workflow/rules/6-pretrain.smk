@@ -100,7 +100,10 @@ rule train_towers:
         mem_mb=megabytes(3000),
         disk_mb=1000,
         runtime="12h",
+        # GPUs of the whole job, a process for each; tasks of SLURM, one on a node (see the profile slurm)
         gpu=0,
+        tasks=1,
+        tasks_per_gpu=0,
         # two minutes before the limit, to save a checkpoint; the next attempt goes on from it
         slurm_extra="--signal=TERM@120",
     params:
@@ -121,8 +124,11 @@ rule train_towers:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m soundstage.devices --gpus {resources.gpu} -- \
-            python -m soundstage.pretrain.train \
+        python -m soundstage.launch \
+            --gpus {resources.gpu} \
+            --tasks {resources.tasks} \
+            --threads {threads} \
+            -- soundstage.pretrain.train \
             {params.source} @<(sed {params.named:q} {input.films:q}) \
             {params.remix:q} \
             {params.start:q} \

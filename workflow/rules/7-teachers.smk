@@ -26,8 +26,10 @@ rule harvest_scores:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=megabytes(6000),
+        disk_mb=1000,
         runtime="12h",
+        gpu=0,
     params:
         annotations=annotation_folder,
         visual=config["teachers"]["visual"],
@@ -40,7 +42,8 @@ rule harvest_scores:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m soundstage.teachers.harvest \
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.teachers.harvest \
             --annotations {params.annotations:q} \
             {params.prompts:q} \
             --videos {input.videos:q} \
@@ -68,7 +71,8 @@ rule calibrate_thresholds:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=megabytes(4000),
+        disk_mb=10,
         runtime="1h",
     params:
         annotations=annotation_folder,
@@ -104,7 +108,8 @@ rule make_labels:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=megabytes(4000),
+        disk_mb=100,
         runtime="1h",
     params:
         annotations=annotation_folder,
@@ -149,7 +154,8 @@ rule gather_labels:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=megabytes(4000),
+        disk_mb=100,
         runtime="1h",
     params:
         annotations=annotation_folder,
@@ -182,7 +188,9 @@ rule extract_features:
     threads: 1
     resources:
         mem_mb=megabytes(3000),
+        disk_mb=20000,
         runtime="12h",
+        gpu=0,
     params:
         annotations=annotation_folder,
         kinds=list(EXTRACTED),
@@ -193,7 +201,8 @@ rule extract_features:
     shell:
         r"""
         exec &> >(tee {log:q})
-        python -m soundstage.teachers.features \
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.teachers.features \
             --annotations {params.annotations:q} \
             --videos {input.videos:q} \
             --kind {params.kinds:q} \
@@ -219,7 +228,8 @@ rule score_labels:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
         annotations=lambda wildcards: ANNOTATIONS,
@@ -250,7 +260,8 @@ rule score_weak_label:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=megabytes(1000),
+        disk_mb=10,
         runtime="10m",
     params:
         annotations=lambda wildcards: ANNOTATIONS,

@@ -24,7 +24,8 @@ rule pack_features:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=megabytes(6000),
+        disk_mb=20000,
         runtime="2h",
     params:
         annotations=annotation_folder,
@@ -82,7 +83,8 @@ rule train_parser:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=megabytes(6000),
+        disk_mb=1000,
         runtime="24h",
     params:
         annotations=annotation_folder,

@@ -51,6 +51,7 @@ class Loop:
                     if self.group.first:
                         save(state)
                 if ending:
+                    self.group.highest(0)  # until the first has saved: who ends may end all
                     self.say(f"stopped by a signal, saved after step {done}")
                     raise SystemExit(128 + ending)
 
