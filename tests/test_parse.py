@@ -643,8 +643,8 @@ def test_the_workflow_makes_the_tables_from_released_features(released, tmp_path
     (tmp_path / "o.yaml").write_text(OVERLAY.format(folder=released))
     root = Path(__file__).resolve().parent.parent
     command = [sys.executable, "-m", "snakemake", "-s", root / "Snakefile", "--configfile", tmp_path / "o.yaml"]
-    command += ["--directory", tmp_path, "--cores", "2", "results/table4.csv", "results/table5.csv"]
-    done = subprocess.run([*map(str, command), "results/table6.csv"], capture_output=True, text=True)
+    command += ["--directory", tmp_path, "--cores", "2", *(f"results/table{number}.csv" for number in (4, 5, 6))]
+    done = subprocess.run([*map(str, command), "results/timeline-1.png"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     table = pandas.read_csv(tmp_path / "results/table4.csv")
     ours = table[table["corpus"] == "released"]
@@ -652,6 +652,14 @@ def test_the_workflow_makes_the_tables_from_released_features(released, tmp_path
     tidy = pandas.read_csv(tmp_path / "results/table4.tidy.csv")
     values = tidy[(tidy["method"] == "both") & (tidy["metric"] == "event_audio")]["value"]
     assert len(tidy) == 2 * 2 * 10 and ours["event_audio_mean"].iloc[1] == pytest.approx(values.mean(), abs=1e-4)
+    apart = pandas.read_csv(tmp_path / "results/table4.differences.csv").set_index("metric").loc["event_audio"]
+    cells = tidy[tidy["metric"] == "event_audio"].set_index(["method", "seed"])["value"]
+    gains = cells["both"].to_numpy() - cells["han"].to_numpy()
+    half = 12.7062 * abs(gains[0] - gains[1]) / 2  # Student's 97.5 % with one degree of freedom, n = 2
+    assert (apart["row"], apart["minus"], apart["difference"]) == ("both", "han", pytest.approx(gains.mean(), abs=1e-3))
+    assert apart["high"] - apart["low"] == pytest.approx(2 * half, rel=1e-3, abs=1e-2)
+    assert len(pandas.read_csv(tmp_path / "results/table5.differences.csv")) == 0, "one row has nothing to be held to"
+    assert len(list((tmp_path / "results").glob("timeline-*.png"))) == 3
     published = table[table["corpus"] == "LLP"].set_index("method")
     assert published.loc["VALOR (R)", "segment_type_av_mean"] == 62.0 and "VALOR+ (R)" not in published.index
     assert "not comparable" in (tmp_path / "results/table4.md").read_text()
@@ -661,6 +669,7 @@ def test_the_workflow_makes_the_tables_from_released_features(released, tmp_path
     classes = pandas.read_csv(tmp_path / "results/table6.classes.csv")
     dog = classes[(classes["labels"] == "given") & (classes["class"] == "Dog") & (classes["modality"] == "audio")]
     assert dog[["precision_percent", "recall_percent"]].to_numpy().tolist() == [[100, 100]]
+    assert "| Dog | 100 | 100 | 100 | 100 |" in (tmp_path / "results/table6.md").read_text()
     again = subprocess.run([*map(str, command)], capture_output=True, text=True)
     assert "Nothing to be done" in again.stderr + again.stdout
 
@@ -740,9 +749,10 @@ def test_a_timeline_shows_truth_labels_and_predictions(released, trained, tmp_pa
     made = provided.gather(names, {"audio": released / "CLAP", "visual": released / "CLIP"})
     store.save_labels(tmp_path / "test.npz", made)
     flags = ["--annotations", released, "--videos", *names[:2], "--labels", f"given={tmp_path / 'test.npz'}"]
-    flags += ["--predictions", f"valor={folder / 'valor/0/predictions.parquet'}", "--out", tmp_path / "t.png"]
-    module("paper.timeline", *flags)
-    assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    flags += ["--predictions", f"valor={folder / 'valor/0/predictions.parquet'}", "--out"]
+    module("paper.timeline", *flags, tmp_path / "1.png", tmp_path / "2.png")
+    assert all((tmp_path / f"{number}.png").read_bytes().startswith(b"\x89PNG") for number in (1, 2))
+    assert "expected a file for each of 2 videos" in module("paper.timeline", *flags, tmp_path / "3.png", check=False)
     truth = annotations.read(released, "test")
     sources = {timeline.TRUTH: (truth.filenames, np.stack([truth.audio, truth.visual], axis=2))}
     sources["given"] = made.filenames, np.stack([made.audio, made.visual], axis=2) >= 0.5
@@ -751,3 +761,17 @@ def test_a_timeline_shows_truth_labels_and_predictions(released, trained, tmp_pa
     assert all(np.array_equal(a[2], b[2]) for a, b in zip(drawn[::2], drawn[1::2], strict=True))
     with pytest.raises(UserError, match="a video of the split"):
         timeline.panel("nobody", sources)
+
+
+def test_timelines_show_videos_in_which_sight_and_sound_come_apart():
+    audio, visual = np.zeros((2, 6, 10, 25), bool)
+    for video in range(6):
+        audio[video, :, 0] = audio[video, :5, 1] = visual[video, :5, 1] = True
+    visual[[1, 3, 4], 8, 1] = True  # there is more to be seen than heard
+    audio[4, :, 0] = False  # one class alone
+    names = tuple("abcdef")
+    truth = annotations.Annotations("test", names, (audio | visual).any(1), audio, visual)
+    assert timeline.chosen(truth, 2) == ["b", "d"] and timeline.chosen(truth, 1) == ["d"]
+    assert timeline.chosen(truth, 6) == list(names), "too few of them: all videos"
+    with pytest.raises(UserError, match="at least 7 videos"):
+        timeline.chosen(truth, 7)

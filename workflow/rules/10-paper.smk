@@ -3,7 +3,7 @@
 # needs   work/evaluate/{run}/{seed}/metrics.json of every run and seed,
 #         work/parse/{variant}/{seed}/scores.json and work/teachers/fidelity/{labels}.json for tables 4 to 7
 # makes   results/table1.{csv,tidy.csv,md,tex,png}, table2.*, table3.*, retrieval.* alike,
-#         results/corpus.{md,tracks.csv,clips.csv}
+#         results/corpus.{md,tracks.csv,clips.csv}, results/timeline-{number}.png
 # costs   seconds
 
 
@@ -34,7 +34,7 @@ rule make_table1:
         runs=RUNS,
         seeds=SEEDS,
         benchmarks=BENCHMARKS,
-        settings=settings("paper", corpus=config["corpus"]["name"]),
+        settings=table_settings(config["corpus"]["name"]),
         recipe=recipe("paper.table1"),
     shell:
         r"""
@@ -78,7 +78,7 @@ rule make_table2:
         factors=as_json({name: RUN_OF[name] for name in TABLE2}),
         seeds=TABLE2_SEEDS,
         benchmarks=BENCHMARKS,
-        settings=settings("paper", corpus=config["corpus"]["name"]),
+        settings=table_settings(config["corpus"]["name"]),
         recipe=recipe("paper.table2"),
     shell:
         r"""
@@ -124,7 +124,7 @@ rule make_table3:
         runs=RUNS,
         seeds=SEEDS,
         leave_out=[name for name in BENCHMARKS if name not in TABLE3_SHARED],
-        settings=settings("paper", corpus=config["corpus"]["name"]),
+        settings=table_settings(config["corpus"]["name"]),
         recipe=recipe("paper.table3"),
     shell:
         r"""
@@ -163,7 +163,7 @@ rule make_retrieval:
     params:
         runs=RUNS,
         seeds=SEEDS,
-        settings=settings("paper", corpus=config["corpus"]["name"]),
+        settings=table_settings(config["corpus"]["name"]),
         recipe=recipe("paper.retrieval"),
     shell:
         r"""
@@ -226,6 +226,7 @@ rule make_table4:
     output:
         csv=report("results/table4.csv", caption="../report/table4.rst", category="tables"),
         tidy="results/table4.tidy.csv",
+        differences="results/table4.differences.csv",
         md="results/table4.md",
         tex="results/table4.tex",
         figure=report("results/table4.png", caption="../report/table4.rst", category="tables"),
@@ -244,7 +245,7 @@ rule make_table4:
         rows=config["parse"]["table4"],
         seeds=PARSE_SEEDS,
         rule=config["parse"]["rule"],
-        settings=settings("paper", corpus=config["parse"]["corpus"]),
+        settings=table_settings(config["parse"]["corpus"]),
         recipe=recipe("paper.table45"),
     shell:
         r"""
@@ -273,6 +274,7 @@ rule make_table5:
     output:
         csv=report("results/table5.csv", caption="../report/table5.rst", category="tables"),
         tidy="results/table5.tidy.csv",
+        differences="results/table5.differences.csv",
         md="results/table5.md",
         tex="results/table5.tex",
         figure=report("results/table5.png", caption="../report/table5.rst", category="tables"),
@@ -291,7 +293,7 @@ rule make_table5:
         rows=config["parse"]["table5"],
         seeds=PARSE_SEEDS,
         rule=config["parse"]["rule"],
-        settings=settings("paper", corpus=config["parse"]["corpus"]),
+        settings=table_settings(config["parse"]["corpus"]),
         recipe=recipe("paper.table45"),
     shell:
         r"""
@@ -330,7 +332,7 @@ rule make_table6:
         disk_mb=10,
         runtime="10m",
     params:
-        settings=settings("paper", corpus=config["parse"]["corpus"]),
+        settings=table_settings(config["parse"]["corpus"]),
         recipe=recipe("paper.table6"),
     shell:
         r"""
@@ -373,7 +375,7 @@ rule make_table7:
     params:
         rows=config["parse"]["table7"],
         seeds=PARSE_SEEDS,
-        settings=settings("paper", corpus=AVE["corpus"]),
+        settings=table_settings(AVE["corpus"]),
         recipe=recipe("paper.table7"),
     shell:
         r"""
@@ -384,4 +386,48 @@ rule make_table7:
             --seeds {params.seeds} \
             --out {output.csv:q} \
             --settings {params.settings:q}
+        """
+
+
+rule draw_timelines:
+    """Draw a few test videos second by second: what is there, what labels and what parsers say."""
+    input:
+        annotations=ANNOTATION_FILES,
+        labels=expand("work/teachers/labels/{labels}/test.npz", labels=TIMELINE_LABELS),
+        predictions=[path for variant in TIMELINE_PARSERS for path in predictions_of(variant)],
+    output:
+        report(TIMELINES, caption="../report/timeline.rst", category="timelines")
+        if TIMELINES
+        else "results/timeline-none.png",
+    log:
+        "logs/paper/timeline.log",
+    benchmark:
+        "logs/paper/timeline.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime="10m",
+    params:
+        annotations=lambda wildcards: ANNOTATIONS,
+        labels=lambda wildcards, input: [
+            f"{name}={path}" for name, path in zip(TIMELINE_LABELS, input.labels, strict=True)
+        ],
+        predictions=lambda wildcards, input: [
+            f"{name}={path}"
+            for name, path in zip(TIMELINE_PARSERS, input.predictions, strict=True)
+        ],
+        rule=config["parse"]["rule"],
+        recipe=recipe("paper.timeline"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.timeline \
+            --annotations {params.annotations:q} \
+            --split test \
+            --labels {params.labels:q} \
+            --predictions {params.predictions:q} \
+            --rule {params.rule} \
+            --out {output:q}
         """

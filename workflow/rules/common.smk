@@ -170,6 +170,22 @@ FIDELITY = [
 ]
 
 
+# Pictures of single test videos, with the parsers of table 4 and the labels that they learn from.
+TIMELINE_PARSERS = config["parse"]["table4"] if ANNOTATIONS else []
+TIMELINE_LABELS = list(
+    dict.fromkeys(
+        VARIANTS[name]["labels"]
+        for name in TIMELINE_PARSERS
+        if name in VARIANTS and VARIANTS[name].get("labels")
+    )
+)
+TIMELINES = [
+    f"results/timeline-{number}.png"
+    for number in range(1, config["paper"]["timeline_videos"] + 1)
+    if TIMELINE_PARSERS
+]
+
+
 def any_of(names):
     """Return a pattern that matches exactly these names."""
     return "|".join(map(re.escape, names)) or "none"
@@ -206,6 +222,11 @@ def settings(section, only=None, leave_out=(), **more):
     }
     text = dumps({**kept, **more})
     return lambda wildcards: text
+
+
+def table_settings(corpus):
+    """Return a params function with what tables are computed with, as canonical JSON."""
+    return settings("paper", leave_out=("timeline_videos",), corpus=corpus)
 
 
 def as_json(values):
@@ -350,6 +371,13 @@ def scores_of(variant):
     )
 
 
+def predictions_of(variant):
+    """Return the predictions.parquet of a variant's first seed."""
+    return [
+        Path(path).with_name("predictions.parquet").as_posix() for path in scores_of(variant)[:1]
+    ]
+
+
 def variant_settings(wildcards):
     """Return the settings of one variant's training as canonical JSON."""
     kept = ("rule", "checkpoint_epochs")
@@ -392,6 +420,7 @@ RESULTS = (
     + ["results/table4.csv"] * bool(ANNOTATIONS and config["parse"]["table4"])
     + ["results/table5.csv"] * bool(ANNOTATIONS and config["parse"]["table5"])
     + ["results/table6.csv"] * bool(ANNOTATIONS)
+    + TIMELINES
     + ["results/table7.csv"] * bool(AVE_ANNOTATIONS and config["parse"]["table7"])
     + ["results/table1.csv"] * bool(BENCHMARKS)
     + ["results/table2.csv"] * bool(BENCHMARKS and TABLE2)

@@ -32,10 +32,18 @@ def signed(value, digits=1):
     return text if text.startswith("-") else f"+{text}"
 
 
-def csv_text(rows):
-    """Return dicts of equal keys as CSV with a header and plain line ends."""
+def difference(mean, low, high, digits=1):
+    """Return a difference and half the width of its interval, a * where that excludes 0: +1.2* ± 0.4."""
+    if math.isnan(low):
+        return signed(mean, digits)
+    mark = "*" if low > 0 or high < 0 else ""
+    return f"{signed(mean, digits)}{mark} ± {number((high - low) / 2, digits)}"
+
+
+def csv_text(rows, columns=()):
+    """Return dicts of equal keys as CSV with a header and plain line ends; columns: their keys, if there is no row."""
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(stream, list(rows[0] if rows else columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: number(value) for key, value in row.items()} for row in rows)
     return stream.getvalue()

@@ -6,13 +6,14 @@ from pathlib import Path
 from soundstage.errors import UserError
 from soundstage.files import read_json, sha256, write_text
 from soundstage.paper import formats
-from soundstage.paper.statistics import mean_sd
+from soundstage.paper.statistics import mean_sd, t_interval
 from soundstage.parse.metric import COLUMNS, LEVELS
 
 PUBLISHED = Path(__file__).with_name("published.json")
 CELLS = tuple(f"{level}_{column}" for level in LEVELS for column in COLUMNS)
 SHORT = {"audio": "A", "visual": "V", "audio_visual": "AV", "type_av": "Type@AV", "event_av": "Event@AV"}
 OURS = "this run"
+DIFFERENCE_COLUMNS = ("corpus", "row", "minus", "metric", "n", "difference", "low", "high")
 NOT_COMPARABLE = (
     "Published rows are on LLP, as their source prints them. Ours are on another corpus: the two are not comparable."
 )
@@ -76,6 +77,41 @@ def wide_rows(found, order, corpus, label, others):
     return rows
 
 
+def difference_rows(found, order, against, corpus, confidence_percent):
+    """Return one dict per row other than `against` and cell: its difference in points, over seeds.
+
+    Trainings that share a seed are paired; low and high are the ends of Student's interval.
+    """
+    of = {(one.name, one.seed): one.values for one in found}
+    seeds = [one.seed for one in found if one.name == against]
+    rows = []
+    for name in [one for one in order if one != against]:
+        for cell in CELLS:
+            gains = [of[name, seed][cell] - of[against, seed][cell] for seed in seeds]
+            ends = dict(zip(("difference", "low", "high"), t_interval(gains, confidence_percent), strict=True))
+            rows.append({"corpus": corpus, "row": name, "minus": against, "metric": cell, "n": len(seeds)} | ends)
+    return rows
+
+
+def difference_blocks(rows, label, confidence_percent):
+    """Return a `formats.Block` a level of what `difference_rows` returns."""
+    if not rows:
+        return []
+    against, seeds = rows[0]["minus"], rows[0]["n"]
+    percent = f"{formats.number(confidence_percent, 0)} %"
+    note = f"± half the width of the {percent} t-interval over {seeds} seeds, paired by seed; * where it excludes 0."
+    text = {
+        (row["row"], row["metric"]): formats.difference(*(row[key] for key in ("difference", "low", "high")))
+        for row in rows
+    }
+    header = (label, *(SHORT[column] for column in COLUMNS))
+    names, blocks = dict.fromkeys(row["row"] for row in rows), []
+    for level in LEVELS:
+        lines = tuple((name, *(text[name, f"{level}_{column}"] for column in COLUMNS)) for name in names)
+        blocks.append(formats.Block(f"Minus {against} in points, {level} level", header, lines, note))
+    return blocks
+
+
 def tidy_rows(found, corpus, label):
     """Return one dict per cell and seed, with the file it was read from and that file's hash."""
     return [
@@ -95,15 +131,18 @@ def tidy_rows(found, corpus, label):
 
 
 def blocks(found, rows, corpus, label, title):
-    """Return the `formats.Block`s for reading: a block a level for ours, then the published ones."""
+    """Return the `formats.Block`s of our rows, one a level."""
     ours = [row for row in rows if row["source"] == OURS]
-    theirs = [row for row in rows if row["source"] != OURS]
-    made = [_block(ours, level, f"{title}, {level} level, corpus {corpus}", label, _note(found)) for level in LEVELS]
-    if theirs:
-        note = COMPARABLE if corpus == "LLP" else NOT_COMPARABLE
-        for level in LEVELS:
-            known = [row for row in theirs if row[f"{level}_audio_mean"] != ""]
-            made += [_block(known, level, f"Published, {level} level, corpus LLP", label, note)] if known else []
+    return [_block(ours, level, f"{title}, {level} level, corpus {corpus}", label, _note(found)) for level in LEVELS]
+
+
+def published_blocks(rows, corpus, label):
+    """Return the `formats.Block`s of the published rows of a wide table."""
+    theirs, made = [row for row in rows if row["source"] != OURS], []
+    note = COMPARABLE if corpus == "LLP" else NOT_COMPARABLE
+    for level in LEVELS:
+        known = [row for row in theirs if row[f"{level}_audio_mean"] != ""]
+        made += [_block(known, level, f"Published, {level} level, corpus LLP", label, note)] if known else []
     return made
 
 

@@ -13,6 +13,7 @@ class Settings:
     confidence_percent: float = 95.0  # of every interval
     bootstrap_samples: int = 1000  # resamples of the test clips
     bootstrap_seed: int = 0  # of the resamples
+    timeline_videos: int = 3  # test videos of event parsing that are drawn second by second
 
     def __post_init__(self):
         """Reject values that cannot work, naming the key."""

@@ -8,7 +8,6 @@ A predictions.parquet is read beside every metrics.json. Nothing is written unle
 every seed and benchmark.
 """
 
-import math
 from pathlib import Path
 
 from soundstage import cli
@@ -123,11 +122,7 @@ def _difference_row(gains, pair, groups, shown):
 
 
 def _over_seeds(row):
-    low, high = row["difference_low"], row["difference_high"]
-    if math.isnan(low):
-        return formats.signed(row["difference"])
-    mark = "*" if low > 0 or high < 0 else ""
-    return f"{formats.signed(row['difference'])}{mark} ± {formats.number((high - low) / 2, 1)}"
+    return formats.difference(*(row[f"difference{end}"] for end in ("", "_low", "_high")))
 
 
 def _over_clips(row):

@@ -14,6 +14,7 @@ from soundstage.paper import formats, parsing
 from soundstage.paper.settings import Settings
 
 LABEL = "labels"
+KEYS = ("precision", "recall")
 TITLE = "Table 6: labels themselves, against dense annotations"
 
 
@@ -34,11 +35,29 @@ def build(paths, out, corpus):
     order = [one.name for one in found]
     wide = parsing.wide_rows(found, order, corpus, LABEL, parsing.published(6, corpus))
     read = parsing.blocks(found, wide, corpus, LABEL, "Labels")
+    read += [class_block(one) for one in results if one["inputs"]]
+    read += parsing.published_blocks(wide, corpus, LABEL)
     parsing.write(out, TITLE, wide, parsing.tidy_rows(found, corpus, LABEL), read)
     write_text(out.with_suffix(".classes.csv"), formats.csv_text(class_rows(results, corpus)))
     with atomic(out.with_suffix(".png")) as temporary:
         parsing.draw(temporary, found, order, f"Corpus {corpus}: labels against dense annotations, percent")
     return read
+
+
+def class_block(result):
+    """Return a `formats.Block` of the precision and recall of every class in one set of labels."""
+    cells = result["per_class"]
+    header = ("class", *(f"{modality} {key}" for modality in cells for key in KEYS))
+    rows = tuple(
+        (name, *(_number(cells[modality][name][key]) for modality in cells for key in KEYS))
+        for name in next(iter(cells.values()))
+    )
+    note = "Over all seconds of all test videos, in percent; empty where a class is never labelled, or never occurs."
+    return formats.Block(f"Labels {result['name']}, by class", header, rows, note)
+
+
+def _number(value):
+    return "" if value is None else formats.number(float(value), 0)
 
 
 def class_rows(results, corpus):

@@ -1,10 +1,12 @@
-"""Draw what is heard and seen in a few videos, second by second: truth, labels, predictions.
+"""Draw what is heard and seen in single videos, second by second: truth, labels, predictions.
 
     python -m soundstage.paper.timeline --annotations ../shared/llp --split test --videos NAME NAME \\
-        --labels valor=labels-test.npz --predictions valor=predictions.parquet --out timeline.png
+        --labels valor=labels-test.npz --predictions valor=predictions.parquet --out a.png b.png
 
-A panel per video and modality. A row per class that anything says of the video; in it a bar per
-source: the annotation, each set of labels, each parser.
+A picture per video: on the left what is heard, on the right what is seen. Each class of which any source
+says something has a band, and in it a line per source: the annotation, each set of labels, each
+parser. Without --videos as many are taken as --out names files, evenly spaced among the videos of the split
+in which sight and sound of a class come apart; no prediction has a say in that.
 """
 
 from pathlib import Path
@@ -18,6 +20,9 @@ from soundstage.parse import annotations, predictions, store
 from soundstage.parse.classes import LLP, MODALITIES, SECONDS
 
 TRUTH = "annotation"
+HEARD, SEEN = MODALITIES
+TITLES = {HEARD: "heard", SEEN: "seen"}
+LINE_INCHES = 0.2  # of a source's line; a band has one line more, for the name of its class
 
 
 def main():
@@ -25,22 +30,29 @@ def main():
     parser = cli.parser(__doc__)
     parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
     parser.add_argument("--split", default="test", choices=["test", "val"])
-    parser.add_argument("--videos", nargs="+", required=True, help="names as in the annotation files")
+    parser.add_argument("--videos", nargs="+", help="names as in the annotation files (default: some are chosen)")
     parser.add_argument("--labels", nargs="*", default=[], metavar="NAME=NPZ", help="sets of labels")
     parser.add_argument("--predictions", nargs="*", default=[], metavar="NAME=FILE", help="parsers' predictions")
     parser.add_argument("--rule", choices=predictions.RULES, default="shared", help="decision of the parsers")
-    parser.add_argument("--out", required=True, type=Path, help="the PNG file to write")
+    parser.add_argument("--out", nargs="+", required=True, type=Path, help="the PNG files to write, one a video")
     options = parser.parse_args()
     truth = annotations.read(options.annotations, options.split)
+    videos = options.videos or chosen(truth, len(options.out))
+    if len(videos) != len(options.out):
+        raise UserError(f"expected a file for each of {len(videos)} videos, found {len(options.out)}", "--out")
     sources = {TRUTH: (truth.filenames, np.stack([truth.audio, truth.visual], axis=2))}
     for name, path in map(_named, options.labels):
         found = store.load_labels(path)
-        sources[name] = found.filenames, np.stack([found.audio, found.visual], axis=2) >= predictions.PRESENT_AT
+        sources[f"{name} labels"] = (
+            found.filenames,
+            np.stack([found.audio, found.visual], axis=2) >= predictions.PRESENT_AT,
+        )
     for name, path in map(_named, options.predictions):
         found = predictions.read(path, options.rule)
         sources[name] = found.filenames, found.present
-    with atomic(options.out) as temporary:
-        draw(temporary, [panel(video, sources) for video in options.videos])
+    for video, path in zip(videos, options.out, strict=True):
+        with atomic(path) as temporary:
+            draw(temporary, *panel(video, sources))
 
 
 def _named(text):
@@ -48,6 +60,20 @@ def _named(text):
     if not name or not path:
         raise UserError(f"expected NAME=FILE, found {text!r}")
     return name, path
+
+
+def chosen(truth, count):
+    """Return the names of `count` videos of `Annotations`, evenly spaced among those worth a look.
+
+    Those are the videos with two classes or more, one of which is heard and seen, but not in the same
+    seconds; where they are too few, all videos.
+    """
+    both = truth.audio.any(1) & truth.visual.any(1) & (truth.audio != truth.visual).any(1)
+    worth = np.flatnonzero(both.any(1) & ((truth.audio | truth.visual).any(1).sum(1) > 1))
+    worth = worth if len(worth) >= count else np.arange(len(truth.filenames))
+    if len(worth) < count:
+        raise UserError(f"expected at least {count} videos in the split, found {len(worth)}", "--out")
+    return [truth.filenames[worth[(2 * place + 1) * len(worth) // (2 * count)]] for place in range(count)]
 
 
 def panel(video, sources):
@@ -72,42 +98,48 @@ def rows(found, modality):
     return [(LLP[c], name, present[:, place, c]) for c in np.flatnonzero(spoken) for name, present in found.items()]
 
 
-def draw(path, panels):
-    """Write a PNG with a line of two panels (heard, seen) per video."""
+def draw(path, video, found):
+    """Write a PNG of one video with a panel of what is heard and one of what is seen."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    heights = [max(1, *(len(rows(found, modality)) for modality in MODALITIES)) for _, found in panels]
-    figure, axes = plt.subplots(
-        len(panels),
-        2,
-        figsize=(12, 0.22 * sum(heights) + 0.9 * len(panels) + 0.4),
-        squeeze=False,
-        gridspec_kw={"height_ratios": heights},
-    )
-    for line, (video, found) in zip(axes, panels, strict=True):
-        for axis, modality in zip(line, MODALITIES, strict=True):
-            _panel(axis, rows(found, modality), list(found))
-            axis.set_title(f"{video}: {'heard' if modality == 'audio' else 'seen'}", fontsize=9)
+    lines = {modality: rows(found, modality) for modality in MODALITIES}
+    bands = max(1, *(len({line[0] for line in one}) for one in lines.values()))
+    most = bands * (len(found) + 1)
+    figure, axes = plt.subplots(1, 2, figsize=(12, LINE_INCHES * most + 1.3))
+    for axis, modality in zip(axes, MODALITIES, strict=True):
+        _panel(axis, lines[modality], list(found), most)
+        axis.set_title(TITLES[modality], fontsize=11)
+    figure.suptitle(f"Video {video}: seconds in which each source says that a class is there", fontsize=10)
     figure.tight_layout()
     figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
     plt.close(figure)
 
 
-def _panel(axis, lines, names):
-    """Draw the lines of one panel from the top, a colour per source."""
-    for row, (_, source, present) in enumerate(lines):
+def _panel(axis, lines, names, most):
+    """Draw the bands of one panel from the top, a colour per source; most: lines of the longer panel."""
+    ticks, y = {}, -1
+    for label, source, present in lines:
+        if source == names[0]:
+            y += 1
+            axis.text(0, y, label.replace("_", " "), fontsize=9, weight="bold", va="center")
+        y += 1
+        ticks[y] = source
         colour = "black" if source == TRUTH else f"C{names.index(source) - 1}"
-        spans = [(second, 1) for second in np.flatnonzero(present)]
-        axis.broken_barh(spans, (row - 0.4, 0.8), color=colour, lw=0)
-    axis.set_yticks(range(len(lines)), [f"{label}: {source}" for label, source, _ in lines], fontsize=7)
-    axis.set_ylim(max(len(lines), 1) - 0.5, -0.5)
+        axis.broken_barh([(0, SECONDS)], (y - 0.36, 0.72), color="0.95", lw=0)
+        axis.broken_barh([(second, 1) for second in np.flatnonzero(present)], (y - 0.36, 0.72), color=colour, lw=0)
+    if not lines:
+        axis.text(SECONDS / 2, most / 2, "nothing, by any source", ha="center", fontsize=9)
+    axis.set_yticks(list(ticks), [name.replace("_", " ") for name in ticks.values()], fontsize=8)
+    axis.set_ylim(most - 0.5, -0.7)
     axis.set_xlim(0, SECONDS)
     axis.set_xticks(range(SECONDS + 1))
-    axis.grid(axis="x", lw=0.3, alpha=0.5)
-    axis.spines[["top", "right"]].set_visible(False)
+    axis.set_xlabel("seconds", fontsize=9)
+    axis.grid(axis="x", lw=0.3, alpha=0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.spines[["top", "right", "left"]].set_visible(False)
 
 
 if __name__ == "__main__":
