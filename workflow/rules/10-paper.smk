@@ -407,7 +407,8 @@ rule draw_timelines:
         "../../envs/paper.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=megabytes(2000),
+        disk_mb=10,
         runtime="10m",
     params:
         annotations=lambda wildcards: ANNOTATIONS,
