@@ -26,7 +26,7 @@ from soundstage.teachers.weights import embedding
 from soundstage.units import rng_of, seed_of
 
 NAMES = {"visual": "clip", "audio": "clap"}
-STEPS = {"visual": 1000, "audio": 400}  # with which the models in the package were trained
+STEPS = {"visual": 500, "audio": 400}  # with which the models in the package were trained
 MOST_SCALE = math.log(100)  # of the logits, as CLIP's authors limit it
 
 
@@ -35,7 +35,7 @@ class Training:
     """How the small teachers are trained; every field with its unit."""
 
     seed: int = 90210  # names the material, the first weights and every batch; no other set has it
-    pictures: int = 4000  # rendered at the start
+    pictures: int = 1000  # rendered at the start; so few that the CLIP errs on unfamiliar ones, as a real CLIP does
     sounds: int = 1260  # of events, rendered at the start; a tenth as many ambiences and pieces of music
     steps: int = 0  # optimiser steps; 0 = those of the package's own model: STEPS
     batch: int = 64  # examples per step, each contrasted with the captions of all
