@@ -23,7 +23,7 @@ from soundstage.evaluate.run import predictions, summary, write_predictions
 from soundstage.files import sha256, write_json
 from soundstage.model.settings import Inputs, Model
 from soundstage.model.towers import build as build_towers
-from soundstage.paper import compare, results, table2, table3
+from soundstage.paper import compare, formats, results, table2, table3, table8
 from soundstage.paper import retrieval as retrieval_table
 from soundstage.paper.settings import Settings
 from soundstage.pretrain.remixed import remixed
@@ -481,9 +481,10 @@ def test_towers_give_ten_features_a_video_and_name_those_without(tmp_path):
     write_video(tmp_path / "abcdefghijk.mp4", pictures, tone.astype(np.float32))
     write_video(tmp_path / "silent_one_.mp4", pictures)
     names = ["abcdefghijk_0_10", "silent_one__0_10", "not_there_x_0_10"]
-    dropped = towers.extract(names, [tmp_path / "other", tmp_path], frozen_towers, tmp_path / "out")
-    heard = np.load(tmp_path / "out/audio/abcdefghijk.npy")
-    seen = np.load(tmp_path / "out/picture/abcdefghijk.npy")
+    models = [frozen_towers, dataclasses.replace(frozen_towers, seed=1)]
+    dropped = towers.extract(names, [tmp_path / "other", tmp_path], models, tmp_path / "out")
+    heard, seen = (np.load(tmp_path / f"out/dubs-0/{part}/abcdefghijk.npy") for part in towers.PARTS)
+    assert np.array_equal(heard, np.load(tmp_path / "out/dubs-1/audio/abcdefghijk.npy"))
     assert heard.shape[0] == seen.shape[0] == 10 and np.isfinite(heard).all() and np.isfinite(seen).all()
     assert np.abs(np.diff(heard, axis=0)).max(1).min() > 0 and np.abs(np.diff(seen, axis=0)).max(1).min() > 0
     assert [(row["filename"], row["part"], row["reason"]) for row in dropped] == [
@@ -491,3 +492,41 @@ def test_towers_give_ten_features_a_video_and_name_those_without(tmp_path):
         ("not_there_x_0_10", "audio", "missing"),
         ("not_there_x_0_10", "picture", "missing"),
     ]
+
+
+ABOUT = {
+    "valor": {"towers": "", "labels": "independent"},
+    "valor_soft": {"towers": "", "labels": "soft"},
+    "towers_monolingual": {"towers": "monolingual", "labels": "independent"},
+    "towers_dubs": {"towers": "dubs", "labels": "independent"},
+    "towers_dubs_soft": {"towers": "dubs", "labels": "soft"},
+}
+
+
+def test_table8_holds_towers_to_their_matched_run_and_labels_to_labels(tmp_path):
+    rows = list(ABOUT)
+    assert table8.pairs(rows, ABOUT) == [
+        ("valor_soft", "valor"),
+        ("towers_dubs", "towers_monolingual"),
+        ("towers_dubs_soft", "towers_dubs"),
+    ]
+    paths = []
+    for number, name in enumerate(rows):
+        for seed in (0, 1, 2):
+            value = 50 + 3 * number + seed + 0.5 * (seed == 2) * number
+            level = dict.fromkeys(("audio", "visual", "audio_visual", "type_av", "event_av"), value)
+            result = {"f_scores": {"segment": level, "event": level}, "n": 20, "n_expected": 20}
+            paths.append(tmp_path / name / str(seed) / "scores.json")
+            paths[-1].parent.mkdir(parents=True)
+            paths[-1].write_text(json.dumps({"variant": name, "seed": seed, "rules": {"shared": result}}))
+    options = SimpleNamespace(scores=paths, rows=rows, about=ABOUT, seeds=[0, 1, 2], rule="shared")
+    options.out, options.settings = tmp_path / "table8.csv", dataclasses.replace(QUICK, corpus="tiny")
+    text = formats.text(table8.build(options))
+    assert "towers_dubs - towers_monolingual" in text and "+3.2* ± 0.7" in text
+    wide = read_csv(tmp_path / "table8.csv")
+    assert [(row["parser"], row["towers"], row["segment_audio_n"]) for row in wide][3] == ("towers_dubs", "dubs", "3")
+    gains = read_csv(tmp_path / "table8.differences.csv")
+    assert len(gains) == 3 * 10 and float(gains[0]["difference"]) == pytest.approx(3 + 0.5 / 3, abs=1e-3)
+    assert all((tmp_path / f"table8{end}").stat().st_size for end in (".md", ".tex", ".png", ".tidy.csv"))
+    with pytest.raises(UserError, match="valor, seed 3"):
+        table8.build(SimpleNamespace(**{**vars(options), "seeds": [0, 3]}))

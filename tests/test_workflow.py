@@ -234,6 +234,38 @@ def test_the_report_is_made_after_the_table(built):
     assert (built / "report.html").stat().st_size > 1_000_000
 
 
+TABLE8 = """
+studio: {llp_train: 24, llp_val: 6, llp_test: 6}
+teachers: {shards: 2}
+parse:
+  annotations: studio
+  table8: [towers_dubs, towers_monolingual]
+  table8_seeds: [0, 1]
+  variants:
+    towers_dubs: &small {network: valor, features: towers_dubs, objective: weak, width: 16, heads: 2, epochs: 2}
+    towers_monolingual: {<<: *small, features: towers_monolingual}
+"""
+
+
+def test_parsers_read_the_towers_of_their_own_seed(built):
+    (built / "tests/table8.yaml").write_text(TABLE8)
+    both = ["--configfile", "tests/tiny.yaml", "tests/table8.yaml"]
+    assert "train_towers" not in snakemake(built, "--dry-run", "results/table8.csv", *both, config=None)
+    snakemake(built, "results/table8.csv", *both, config=None)
+    rows = list(csv.DictReader(open(built / "results/table8.csv")))
+    assert [(row["parser"], row["towers"], row["labels"]) for row in rows] == [
+        ("towers_dubs", "dubs", "weak"),
+        ("towers_monolingual", "monolingual", "weak"),
+    ]
+    assert {row["segment_type_av_n"] for row in rows} == {"2"}
+    gains = list(csv.DictReader(open(built / "results/table8.differences.csv")))
+    assert {(row["parser"], row["minus"]) for row in gains} == {("towers_dubs", "towers_monolingual")}
+    assert len(gains) == 10 and all(row["n"] == "2" for row in gains)
+    for seed in (0, 1):
+        inputs = json.loads((built / f"work/parse/towers_dubs/{seed}/scores.json").read_text())["inputs"]
+        assert sum(f"features/towers_dubs/{seed}/" in path for path in inputs) == 3
+
+
 def test_shards_and_towers_are_the_same_bytes_when_made_again(built):
     tars = sorted((built / "work/shards").glob("*.tar"))
     models = sorted((built / "work/pretrain/dubs").glob("*/model.pt"))
@@ -273,7 +305,7 @@ def test_the_schema_the_settings_and_the_configuration_agree():
     handled["paper"] = {"corpus"}
     handled["teachers"] = {"videos", "visual", "audio", "prompts", "shards", "labels"}
     handled["parse"] = {"corpus", "annotations", "seeds", "features", "variants", "variant", "table4", "table5"}
-    handled["parse"] |= {"table6", "table7", "ave"}
+    handled["parse"] |= {"table6", "table7", "table8", "table8_seeds", "ave"}
     stages = ["studio", "films", "align", "clips", "nospeech", "shards", "model", "pretrain", "teachers", "parse"]
     for stage in [*stages, "evaluate", "paper"]:
         module = importlib.import_module(f"soundstage.{stage}.settings")

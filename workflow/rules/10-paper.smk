@@ -432,3 +432,46 @@ rule draw_timelines:
             --rule {params.rule} \
             --out {output:q}
         """
+
+
+rule make_table8:
+    """Make table 8: event parsers on the towers of table 1, and on soft labels."""
+    input:
+        table8_scores,
+    output:
+        csv=report("results/table8.csv", caption="../report/table8.rst", category="tables"),
+        tidy="results/table8.tidy.csv",
+        differences="results/table8.differences.csv",
+        md="results/table8.md",
+        tex="results/table8.tex",
+        figure=report("results/table8.png", caption="../report/table8.rst", category="tables"),
+    log:
+        "logs/paper/table8.log",
+    benchmark:
+        "logs/paper/table8.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        disk_mb=10,
+        runtime="10m",
+    params:
+        rows=TABLE8,
+        about=as_json(ABOUT_TABLE8),
+        seeds=TABLE8_SEEDS,
+        rule=config["parse"]["rule"],
+        settings=table_settings(config["parse"]["corpus"]),
+        recipe=recipe("paper.table8"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.table8 \
+            --scores {input:q} \
+            --rows {params.rows:q} \
+            --about {params.about:q} \
+            --seeds {params.seeds} \
+            --rule {params.rule} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """

@@ -3,6 +3,7 @@
 # needs   annotations in LLP's layout or AVE's, videos or labels that were harvested elsewhere
 # makes   work/teachers/scores/{shard}.parquet (segment scores and embeddings of a shard of videos),
 #         work/teachers/features/{shard}/{kind}/ (features of the same videos, where they are asked for),
+#         work/teachers/towers/{shard}/{run}-{seed}/ (the same by the towers of pretraining runs, for table 8),
 #         work/teachers/labels/{labels}/{split}.npz, work/teachers/fidelity/{labels}.json
 # costs   with full-size teachers about a minute a video on one core, with the package's own
 #         half a second; the rest seconds
@@ -207,6 +208,44 @@ rule extract_features:
             --videos {input.videos:q} \
             --kind {params.kinds:q} \
             --weights {params.weights:q} \
+            --shard {wildcards.shard} \
+            --shards {params.shards} \
+            --out-folder {output:q}
+        """
+
+
+rule extract_towers:
+    """Extract what the towers of pretraining runs give for one shard of videos, each video decoded once."""
+    input:
+        annotations=annotations_of,
+        videos=videos_of,
+        models=tower_models,
+    output:
+        directory("work/teachers/{data}towers/{shard}"),
+    log:
+        "logs/teachers/{data}towers-{shard}.log",
+    benchmark:
+        "logs/teachers/{data}towers-{shard}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(3000),
+        disk_mb=20000,
+        runtime="12h",
+        gpu=0,
+    params:
+        annotations=annotation_folder,
+        shards=config["teachers"]["shards"],
+        recipe=recipe("teachers.towers"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.teachers.towers \
+            --models {input.models:q} \
+            --annotations {params.annotations:q} \
+            --videos {input.videos:q} \
             --shard {wildcards.shard} \
             --shards {params.shards} \
             --out-folder {output:q}

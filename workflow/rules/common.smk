@@ -150,12 +150,37 @@ AVE_FILES = [
     "labels.h5",
     "mil_labels.h5",
 ]
-# Features that the workflow extracts itself: kind -> weights.
+# Features that the workflow extracts itself: kind -> weights. Those of the towers of a pretraining run, whose
+# weights are the run's name, are made and learnt from by seed, for table 8 alone.
+TOWER_PARTS = {"tower_audio": "audio", "tower_picture": "picture"}
+RUNS_OF_FEATURES = {
+    name: {
+        weights
+        for kind, _, weights in (entry[key].partition("=") for key in PARSER_INPUTS)
+        if kind in TOWER_PARTS
+    }
+    for name, entry in FEATURES.items()
+}
+TOWER_FEATURES = [name for name, runs in RUNS_OF_FEATURES.items() if runs]
+TABLE8 = config["parse"]["table8"] if ANNOTATIONS else []
+TABLE8_SEEDS = config["parse"]["table8_seeds"]
+TOWER_VARIANTS = [
+    name for name, entry in VARIANTS.items() if entry.get("features") in TOWER_FEATURES
+]
+# What each row of table 8 reads and learns from.
+ABOUT_TABLE8 = {
+    name: {
+        "towers": "+".join(sorted(RUNS_OF_FEATURES[VARIANTS[name].get("features", "standard")])),
+        "labels": VARIANTS[name].get("labels") or "weak",
+    }
+    for name in TABLE8
+    if name in VARIANTS
+}
 EXTRACTED = {
     kind: weights
     for entry in FEATURES.values()
     for kind, equals, weights in (entry[key].partition("=") for key in PARSER_INPUTS)
-    if equals
+    if equals and kind not in TOWER_PARTS
 }
 ANNOTATION_NAMES = ["train", "val_pd", "test_pd", "eval_audio", "eval_visual"]
 ANNOTATION_FILES_OF = {
@@ -299,21 +324,39 @@ def prompts_of(data):
 
 def feature_folders(wildcards, name):
     """Return the folders that hold one input of a set of features: the user's, or one a shard."""
-    kind, equals, _ = FEATURES[wildcards.features][name].partition("=")
+    kind, equals, weights = FEATURES[wildcards.features][name].partition("=")
+    made = "towers" if kind in TOWER_PARTS else "features"
     shards = expand(
-        "work/teachers/{data}features/{shard}", data=wildcards.data, shard=HARVEST_SHARDS
+        "work/teachers/{data}{made}/{shard}", data=wildcards.data, made=made, shard=HARVEST_SHARDS
     )
+    if kind in TOWER_PARTS:
+        return [f"{shard}/{weights}-{wildcards.seed}/{TOWER_PARTS[kind]}" for shard in shards]
     return [f"{shard}/{kind}" for shard in shards] if equals else [kind]
 
 
 def feature_inputs(wildcards):
     """Return what a packed set of features is made from: the user's folders, and those of all shards."""
-    entry = FEATURES[wildcards.features]
-    shards = expand(
-        "work/teachers/{data}features/{shard}", data=wildcards.data, shard=HARVEST_SHARDS
+    kinds = [FEATURES[wildcards.features][key].partition("=") for key in PARSER_INPUTS]
+    given = [path for path, equals, _ in kinds if not equals]
+    made = {"towers" if kind in TOWER_PARTS else "features" for kind, equals, _ in kinds if equals}
+    return given + expand(
+        "work/teachers/{data}{made}/{shard}",
+        data=wildcards.data,
+        made=sorted(made),
+        shard=HARVEST_SHARDS,
     )
-    given = [entry[key] for key in PARSER_INPUTS if "=" not in entry[key]]
-    return given + (shards if len(given) < len(PARSER_INPUTS) else [])
+
+
+def tower_models(wildcards):
+    """Return the weights of every run and seed whose towers parsers of a data set read: a video is decoded once."""
+    mine = [name for name in TOWER_VARIANTS if DATA_OF[name] == wildcards.data]
+    runs = sorted({run for name in mine for run in RUNS_OF_FEATURES[VARIANTS[name]["features"]]})
+    unknown = [run for run in runs if run not in RUN_OF]
+    if unknown:
+        raise WorkflowError(
+            f"parse.features names the towers of {unknown[0]!r}, which is no run of pretrain.runs or pretrain.ablation"
+        )
+    return expand("work/pretrain/{run}/{seed}/model.pt", run=runs, seed=TABLE8_SEEDS)
 
 
 def shipped_weights():
@@ -367,7 +410,7 @@ def scores_of(variant):
         "work/parse/{data}{variant}/{seed}/scores.json",
         data=DATA_OF[variant],
         variant=variant,
-        seed=PARSE_SEEDS,
+        seed=TABLE8_SEEDS if variant in TOWER_VARIANTS else PARSE_SEEDS,
     )
 
 
@@ -375,6 +418,18 @@ def predictions_of(variant):
     """Return the predictions.parquet of a variant's first seed."""
     return [
         Path(path).with_name("predictions.parquet").as_posix() for path in scores_of(variant)[:1]
+    ]
+
+
+def table8_scores(wildcards):
+    """Return the scores.json files of table 8: of its seeds alone, also where a variant has more."""
+    if not TABLE8:
+        return unannotated(wildcards)
+    return [
+        path
+        for variant in TABLE8
+        for path in scores_of(variant)
+        if int(Path(path).parent.name) in TABLE8_SEEDS
     ]
 
 
@@ -422,6 +477,7 @@ RESULTS = (
     + ["results/table6.csv"] * bool(ANNOTATIONS)
     + TIMELINES
     + ["results/table7.csv"] * bool(AVE_ANNOTATIONS and config["parse"]["table7"])
+    + ["results/table8.csv"] * bool(TABLE8)
     + ["results/table1.csv"] * bool(BENCHMARKS)
     + ["results/table2.csv"] * bool(BENCHMARKS and TABLE2)
     + ["results/table3.csv"] * bool(TABLE3)

@@ -36,13 +36,14 @@ OWNERS = {
     "lvu": "LVU 1.0, github.com/chaoyuaw/lvu: lvu_1.0/ in FOLDER; the videos (YouTube, MovieClips) in FOLDER/videos",
     None: "unknown layout: name one with the key `layout`",
 }
+TOWER_KINDS = ("tower_audio", "tower_picture")  # features by the towers of a pretraining run
 STREAMS = ("audio", "visual", "visual_2d", "visual_3d")
 LLP = "LLP, github.com/YapengTian/AVVP-ECCV20: its AVVP_*.csv in one folder"
 LLP_LISTS = [f"AVVP_{name}.csv" for name in ("train", "val_pd", "test_pd", "eval_audio", "eval_visual")]
 AVE_LISTS = ["Annotations.txt", "train_order.h5", "val_order.h5", "test_order.h5", "labels.h5", "mil_labels.h5"]
 FEATURES = "the authors of LLP (github.com/YapengTian/AVVP-ECCV20) and of VALOR (Franklin905/VALOR): a .npy per video"
 # What table needs what.
-TOWERS, PARSING = (1, 2, 3), (4, 5, 6)
+TOWERS, PARSING = (1, 2, 3, 8), (4, 5, 6, 8)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,7 +199,9 @@ def arrays(key, place, annotations, lists):
 
 def weights(key, text):
     """Return the finding of a teacher's weights, KIND=FOLDER_OR_HUB_NAME."""
-    place = text.partition("=")[2]
+    kind, _, place = text.partition("=")
+    if kind in TOWER_KINDS:
+        return Finding(key, text, note=f"the towers of run {place}, which the workflow trains", tables=(8,))
     if place == "shipped":
         return Finding(key, text, note="in the package", tables=PARSING)
     owner = "the Hugging Face hub: config.json and the weights in one folder"

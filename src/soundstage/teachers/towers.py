@@ -1,12 +1,13 @@
-"""Features of event parsers from the towers of a pretraining run, as folders of .npy files.
+"""Features of event parsers from the towers of pretraining runs, as folders of .npy files.
 
-    python -m soundstage.teachers.towers --model work/pretrain/dubs_within_modal/0/model.pt \\
-        --annotations ../shared/llp --videos media/ --out-folder work/teachers/towers/dubs_within_modal
+    python -m soundstage.teachers.towers --models work/pretrain/dubs/0/model.pt work/pretrain/monolingual/0/model.pt \\
+        --annotations ../shared/llp --videos media/ --out-folder work/teachers/towers
 
-Writes audio/<first eleven letters of the name>.npy and picture/<...>.npy, (10, dim) float32 each: what
-the frozen towers give for a window of their own length round each second; silence, and the first and
-last picture, stand for what lies outside of the video. `parse.pack` reads them. Files that are there
-are kept, so that a killed call goes on. Videos without one of the two are named, with the reason.
+Writes <run>-<seed>/audio/<first eleven letters of the name>.npy and <run>-<seed>/picture/<...>.npy, (10, dim)
+float32 each: what the frozen towers give for a window of their own length round each second; silence, and
+the first and last picture, stand for what lies outside of the video. A video is decoded once for all models.
+`parse.pack` reads the files. Those that are there are kept, so that a killed call goes on; --shard and --shards
+divide the work. Videos without one of the two are named, with the reason.
 """
 
 from pathlib import Path
@@ -31,41 +32,59 @@ PARTS = ("audio", "picture")
 def main():
     """Read the flags and extract."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--model", required=True, help="model.pt of a pretraining run")
-    parser.add_argument("--annotations", required=True, help="folder with the AVVP_*.csv files")
+    parser.add_argument("--models", nargs="+", required=True, help="model.pt of pretraining runs, with the same inputs")
+    parser.add_argument("--annotations", required=True, help="folder with LLP's AVVP_*.csv or AVE's files")
     parser.add_argument("--videos", required=True, nargs="+", help="folders of media files, named by video or its id")
-    parser.add_argument("--out-folder", required=True, type=Path, help="gets the folders audio and picture")
+    parser.add_argument("--shard", type=int, default=0, help="number of the shard, from 0")
+    parser.add_argument("--shards", type=int, default=1, help="how many shards there are")
+    parser.add_argument("--out-folder", required=True, type=Path, help="gets a folder a model, with audio and picture")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    names = [
-        name
-        for file in annotations.WEAK_FILES.values()
-        for name in annotations.read_weak(Path(options.annotations, file))[0]
-    ]
-    dropped = extract(names, options.videos, frozen.load(options.model), options.out_folder)
+    names = listed(options.annotations)[options.shard :: options.shards]
+    dropped = extract(names, options.videos, [frozen.load(path) for path in options.models], options.out_folder)
     for part in PARTS:
         report([row for row in dropped if row["part"] == part], len(names), f"{part} features")
 
 
-def extract(names, folders, towers, out):
-    """Write both features of every video that are not in `out` yet; return dicts filename, part, reason of the rest."""
-    makers = {"audio": sound_features, "picture": picture_features}
+def listed(folder):
+    """Return the names of the videos of all splits that a folder of annotations has."""
+    there = [
+        split
+        for split, name in annotations.WEAK_FILES.items()
+        if annotations.is_ave(folder) or Path(folder, name).is_file()
+    ]
+    return [name for split in there for name in annotations.names(folder, split)]
+
+
+def extract(names, folders, models, out):
+    """Write the features of every video that are not in `out` yet; return dicts filename, part, reason of the rest.
+
+    models: `frozen.Frozen`s that read the same windows; UserError where they do not.
+    """
+    inputs = models[0].settings.inputs
+    if any(towers.settings.inputs != inputs for towers in models):
+        raise UserError("expected models with the same model.inputs, found several")
+    embed = {"audio": frozen.embed_sounds, "picture": frozen.embed_pictures}
+    read = {"audio": sound_input, "picture": picture_input}
     dropped = []
-    for part in PARTS:
-        Path(out, part).mkdir(parents=True, exist_ok=True)
-    for name in cli.progress(names, len(names), f"{towers.run}: features", "videos"):
-        for part, make in makers.items():
-            path = Path(out, part, name[:ID_LETTERS] + ".npy")
-            if path.is_file():
-                continue
+    for name in cli.progress(names, len(names), f"features of {len(models)} models", "videos"):
+        for part in PARTS:
+            todo = {path: towers for towers in models if not (path := place(out, towers, part, name)).is_file()}
             try:
-                found = make(find(folders, name), towers)
+                windows = read[part](find(folders, name), inputs) if todo else None
             except UserError as error:
                 dropped.append({"filename": name, "part": part, "reason": error.what})
                 continue
-            with atomic(path) as temporary, open(temporary, "wb") as stream:
-                np.save(stream, found)
+            for path, towers in todo.items():
+                found = embed[part](towers, windows, np.arange(SECONDS), SECONDS, SECONDS)
+                with atomic(path) as temporary, open(temporary, "wb") as stream:
+                    np.save(stream, found)
     return dropped
+
+
+def place(out, towers, part, name):
+    """Return the file of one video's features of one part by one model."""
+    return Path(out, f"{towers.run}-{towers.seed}", part, name[:ID_LETTERS] + ".npy")
 
 
 def find(folders, name):
@@ -76,11 +95,9 @@ def find(folders, name):
     return path
 
 
-def sound_features(path, towers):
-    """Return (10, dim) float32: the audio tower's embedding of the window round each second of a file."""
-    windows = sound_windows(decode.read_sound(path), towers.settings.inputs)
-    log_mel = decode.sound_windows(windows.reshape(-1), towers.settings.inputs)
-    return frozen.embed_sounds(towers, log_mel, np.arange(SECONDS), SECONDS, SECONDS)
+def sound_input(path, inputs):
+    """Return (10, 1, mels, mel_frames) float32 dB: the window round each second of a file."""
+    return decode.sound_windows(sound_windows(decode.read_sound(path), inputs).reshape(-1), inputs)
 
 
 def sound_windows(samples, inputs):
@@ -92,10 +109,9 @@ def sound_windows(samples, inputs):
     return np.where(inside, samples[wanted.clip(0, len(samples) - 1)], np.float32(0))
 
 
-def picture_features(path, towers):
-    """Return (10, dim) float32: the video tower's embedding of the window round each second of a file."""
-    windows = decode.picture_windows(path, towers.settings.inputs, second_windows)
-    return frozen.embed_pictures(towers, windows, np.arange(SECONDS), SECONDS, SECONDS)
+def picture_input(path, inputs):
+    """Return (10, frames, crop_height, crop_width, 3) uint8: the window round each second of a file."""
+    return decode.picture_windows(path, inputs, second_windows)
 
 
 def second_windows(count, inputs):
