@@ -75,7 +75,8 @@ def main():
         found = [finding for finding in found if set(finding.tables) & set(arguments.tables)]
     print("\n".join(line for finding in found for line in said(finding)))
     faulty = [finding for finding in found if finding.missing]
-    tables = sorted({table for finding in faulty for table in finding.tables})
+    asked = set(arguments.tables or range(1, 9))
+    tables = sorted({table for finding in faulty for table in finding.tables if table in asked})
     print(f"\n{len(found)} looked at, {len(faulty)} not complete", end="")
     print("; cannot be built: " + ", ".join(f"table {table}" for table in tables) if tables else "")
     return int(bool(faulty))
@@ -129,7 +130,7 @@ def corpus(whole):
         films = config.read_films(whole)
         rows = films + config.read_tracks(whole, films)
     except UserError as error:
-        return [Finding("corpus.films", path, missing=(str(error),), owner=owner, tables=TOWERS)]
+        return [Finding("corpus.films", path, missing=(error.what,), owner=owner, tables=TOWERS)]
     files = sorted({Path(row["path"]) for row in rows})
     return [complete("corpus.films, corpus.tracks", path, files, owner, TOWERS)]
 
@@ -157,21 +158,52 @@ def parsing(whole):
     else:
         lists = [Path(place, name) for name in LLP_LISTS]
         found = [complete("parse.annotations", place, lists, LLP, PARSING)]
+    watched, taught = of_videos(whole)
     if teachers["videos"] not in ("", "studio"):
-        found.append(folder("teachers.videos", teachers["videos"], PARSING, LLP + "; the videos are YouTube's"))
+        mine = tuple(table for table in watched if table != 7)
+        found.append(folder("teachers.videos", teachers["videos"], mine, LLP + "; the videos are YouTube's"))
     for key in ("visual", "audio"):
-        found += [weights(f"teachers.{key}", teachers[key])] * bool(teachers[key])
-    for section, entries, lists in (
-        ("teachers.labels", teachers["labels"], LLP_LISTS[:1]),
-        ("parse.features", parse["features"], LLP_LISTS[:3]),
-    ):
-        for name, entry in entries.items():
-            for stream, path in entry.items():
-                key = f"{section}.{name}.{stream}"
-                if stream in STREAMS and "=" in str(path):
-                    found.append(weights(key, path))
-                elif stream in STREAMS:
-                    found.append(arrays(key, path, Path(place), lists))
+        found += [weights(f"teachers.{key}", teachers[key], taught)] * bool(teachers[key])
+    for name, entry in teachers["labels"].items():
+        found += given(f"teachers.labels.{name}", entry, used_by(whole, "labels", name), whole, LLP_LISTS[:1])
+    for name, entry in parse["features"].items():
+        found += given(f"parse.features.{name}", entry, used_by(whole, "features", name), whole, LLP_LISTS[:3])
+    return found
+
+
+def used_by(whole, part, name):
+    """Return the tables with a row that reads these features, or learns from these labels; part: features, labels."""
+    parse, usual = whole["parse"], "standard" if part == "features" else ""
+    found = {
+        table
+        for table in (4, 5, 7, 8)
+        for row in parse[f"table{table}"]
+        if parse["variants"].get(row, {}).get(part, usual) == name
+    }
+    return tuple(sorted(found | ({6} if part == "labels" and name in parse["table6"] else set())))
+
+
+def of_videos(whole):
+    """Return (tables for which videos are watched, those for which the teachers label them)."""
+    labels = [name for name, entry in whole["teachers"]["labels"].items() if "rule" in entry]
+    taught = {table for name in labels for table in used_by(whole, "labels", name)}
+    extracted = [name for name, entry in whole["parse"]["features"].items() if "=" in "".join(map(str, entry.values()))]
+    watched = taught | {table for name in extracted for table in used_by(whole, "features", name)}
+    return tuple(sorted(watched)), tuple(sorted(taught))
+
+
+def given(key, entry, tables, whole, lists):
+    """Return the findings of one set of labels or features: folders of arrays, weights, the towers of a run."""
+    streams = {stream: str(place) for stream, place in entry.items() if stream in STREAMS}
+    runs = sorted({place.partition("=")[2] for place in streams.values() if place.startswith(TOWER_KINDS)})
+    found = [
+        Finding(key, f"the towers of run {run}", note="to be trained by the workflow", tables=tables) for run in runs
+    ]
+    for stream, place in streams.items():
+        if "=" not in place:
+            found.append(arrays(f"{key}.{stream}", place, tables, Path(whole["parse"]["annotations"]), lists))
+        elif not place.startswith(TOWER_KINDS):
+            found.append(weights(f"{key}.{stream}", place, tables))
     return found
 
 
@@ -187,27 +219,27 @@ def ave(whole):
     return found
 
 
-def arrays(key, place, annotations, lists):
+def arrays(key, place, tables, annotations, lists):
     """Return the finding of a folder with a .npy file for every video that the lists name."""
-    finding = folder(key, place, PARSING, FEATURES, "*.npy")
+    finding = folder(key, place, tables, FEATURES, "*.npy")
     if finding.missing or not all((annotations / name).is_file() for name in lists):
         return finding
     listed = [read_weak(annotations / name, LLP_CLASSES)[0] for name in lists]
     names = sorted({name[:ID_LETTERS] for names in listed for name in names})
-    return complete(key, place, [Path(place, f"{name}.npy") for name in names], FEATURES, PARSING)
+    return complete(key, place, [Path(place, f"{name}.npy") for name in names], FEATURES, tables)
 
 
-def weights(key, text):
-    """Return the finding of a teacher's weights, KIND=FOLDER_OR_HUB_NAME."""
-    kind, _, place = text.partition("=")
-    if kind in TOWER_KINDS:
-        return Finding(key, text, note=f"the towers of run {place}, which the workflow trains", tables=(8,))
+def weights(key, text, tables):
+    """Return the finding of weights, KIND=FOLDER_OR_FILE_OR_HUB_NAME."""
+    place = text.partition("=")[2]
     if place == "shipped":
-        return Finding(key, text, note="in the package", tables=PARSING)
-    owner = "the Hugging Face hub: config.json and the weights in one folder"
+        return Finding(key, text, note="in the package", tables=tables)
+    owner = "the Hugging Face hub: config.json and the weights in one folder; torchvision: a .pth file"
     if place.count("/") == 1 and not Path(place).exists() and not place.startswith((".", "/", "data/", "work/")):
-        return Finding(key, place, note="a hub name: downloaded at its first use", owner=owner, tables=PARSING)
-    return folder(key, place, PARSING, owner)
+        return Finding(key, place, note="a hub name: downloaded at its first use", owner=owner, tables=tables)
+    if Path(place).suffix in (".pt", ".pth"):
+        return complete(key, place, [Path(place)], owner, tables)
+    return folder(key, place, tables, owner)
 
 
 def benchmark(key, name, entry, tables):
