@@ -105,19 +105,13 @@ def difference_blocks(gains, settings):
         lines = {}
         for row in gains:
             if row["metric"].startswith(f"{level}_"):
-                lines.setdefault(f"{row[LABEL]} - {row['minus']}", []).append(_gain(row))
+                lines.setdefault(f"{row[LABEL]} - {row['minus']}", []).append(
+                    formats.difference(row["difference"], row["low"], row["high"])
+                )
         header = (f"{LABEL} minus", *(parsing.SHORT[column] for column in COLUMNS))
         rows = tuple((name, *cells) for name, cells in lines.items())
         blocks += [formats.Block(f"Differences in points, {level} level", header, rows, note)] if rows else []
     return blocks
-
-
-def _gain(row):
-    low, high = row["low"], row["high"]
-    if low != low:
-        return formats.signed(row["difference"])
-    mark = "*" if low > 0 or high < 0 else ""
-    return f"{formats.signed(row['difference'])}{mark} ± {formats.number((high - low) / 2, 1)}"
 
 
 if __name__ == "__main__":
