@@ -80,30 +80,35 @@ rule films:
     """Every film probed, every audio track extracted."""
     input:
         expand("work/films/{film}/probe.json", film=FILMS),
+        NO_FILMS,
 
 
 rule align:
     """Every dub aligned to its film, or refused."""
     input:
         [f"work/align/{film}/{language}.json" for film, language in DUBS],
+        NO_FILMS,
 
 
 rule clips:
     """Every film's clips chosen."""
     input:
         expand("work/clips/{film}/clips.parquet", film=FILMS),
+        NO_FILMS,
 
 
 rule nospeech:
     """Every track that a run needs without speech."""
     input:
         [f"work/nospeech/{film}/{language}.flac" for film, language in NOSPEECH],
+        NO_FILMS,
 
 
 rule shards:
     """Every film's clips as WebDataset tars."""
     input:
         expand("work/shards/{film}.json", film=FILMS),
+        NO_FILMS,
 
 
 rule pretrain:

@@ -125,13 +125,19 @@ def tree(tmp_path_factory):
     return folder
 
 
-def planned(tree, target):
-    """Return {rule: jobs} of a dry run."""
+def dry_run(tree, target):
+    """Return (exit code, what was printed) of a dry run."""
     command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "--directory", tree, "--dry-run"]
     command += ["--configfile", CONFIG, "--quiet", "rules", "--cores", "8", "--", target]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
-    table = done.stdout.split("Job stats:")[1].split("total")[0] if "Job stats" in done.stdout else done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def planned(tree, target):
+    """Return {rule: number of jobs} of a dry run."""
+    code, text = dry_run(tree, target)
+    assert code == 0, text[-3000:]
+    table = text.split("Job stats:")[1].split("total")[0]
     return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.M)}
 
 
@@ -162,6 +168,18 @@ def test_the_doctor_finds_everything_of_the_tree_but_what_is_empty(tree, monkeyp
     assert faults and all(re.match(r"\d+ of \d+ files empty: ", fault) for fault in faults)
     assert {finding.key for finding in found if "hear-" in finding.key and finding.files} == set()
     assert {table for finding in found for table in finding.tables} == set(range(1, 9))
+
+
+def test_event_parsing_needs_no_films_and_what_is_missing_points_to_the_doctor(tmp_path):
+    llp(tmp_path / "data")
+    assert planned(tmp_path, "results/table6.csv")["make_table6"] == 1
+    for target, missing in (
+        ("results/table1.csv", "data/films/films.tsv"),
+        ("work/evaluate/inputs/hear-esc50.npz", "data/hear/tasks/esc50-v2.0.0-full"),
+    ):
+        code, text = dry_run(tmp_path, target)
+        assert code == 1 and f"python -m soundstage.evaluate.doctor --config {CONFIG}" in text, text
+        assert missing in text or target == "results/table1.csv"
 
 
 def test_every_value_says_whose_it_is():

@@ -240,9 +240,9 @@ teachers: {shards: 2}
 parse:
   annotations: studio
   table8: [towers_dubs, towers_monolingual]
-  table8_seeds: [0, 1]
+  table8_seeds: [1]
   variants:
-    towers_dubs: &small {network: valor, features: towers_dubs, objective: weak, width: 16, heads: 2, epochs: 2}
+    towers_dubs: &small {features: towers_dubs, objective: weak, labels: "", width: 16, heads: 2, epochs: 2}
     towers_monolingual: {<<: *small, features: towers_monolingual}
 """
 
@@ -257,13 +257,12 @@ def test_parsers_read_the_towers_of_their_own_seed(built):
         ("towers_dubs", "dubs", "weak"),
         ("towers_monolingual", "monolingual", "weak"),
     ]
-    assert {row["segment_type_av_n"] for row in rows} == {"2"}
+    assert {row["segment_type_av_n"] for row in rows} == {"1"}
     gains = list(csv.DictReader(open(built / "results/table8.differences.csv")))
     assert {(row["parser"], row["minus"]) for row in gains} == {("towers_dubs", "towers_monolingual")}
-    assert len(gains) == 10 and all(row["n"] == "2" for row in gains)
-    for seed in (0, 1):
-        inputs = json.loads((built / f"work/parse/towers_dubs/{seed}/scores.json").read_text())["inputs"]
-        assert sum(f"features/towers_dubs/{seed}/" in path for path in inputs) == 3
+    assert len(gains) == 10 and all(row["n"] == "1" for row in gains)
+    inputs = json.loads((built / "work/parse/towers_dubs/1/scores.json").read_text())["inputs"]
+    assert sum("features/towers_dubs/1/" in path for path in inputs) == 3
 
 
 def test_shards_and_towers_are_the_same_bytes_when_made_again(built):

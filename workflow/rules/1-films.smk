@@ -9,7 +9,7 @@
 rule list_films:
     """Write the ids of the films, from which the commands of later stages read long lists."""
     input:
-        [] if IS_STUDIO else config["corpus"]["films"],
+        lambda wildcards: film_tables(wildcards)[:1],
     output:
         "work/films/films.txt",
     log:

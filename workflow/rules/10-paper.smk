@@ -392,7 +392,7 @@ rule make_table7:
 rule draw_timelines:
     """Draw a few test videos second by second: what is there, what labels and what parsers say."""
     input:
-        annotations=ANNOTATION_FILES,
+        annotations=llp_annotations,
         labels=expand("work/teachers/labels/{labels}/test.npz", labels=TIMELINE_LABELS),
         predictions=[path for variant in TIMELINE_PARSERS for path in predictions_of(variant)],
     output:

@@ -141,8 +141,8 @@ rule gather_labels:
     """Take labels of one split that were harvested elsewhere."""
     input:
         annotations=annotations_of,
-        audio=lambda wildcards: LABELS[wildcards.labels]["audio"],
-        visual=lambda wildcards: LABELS[wildcards.labels]["visual"],
+        audio=lambda wildcards: outside(LABELS[wildcards.labels]["audio"]),
+        visual=lambda wildcards: outside(LABELS[wildcards.labels]["visual"]),
     output:
         "work/teachers/{data}labels/{labels}/{split}.npz",
     log:
@@ -255,7 +255,7 @@ rule extract_towers:
 rule score_labels:
     """Score one set of labels against the dense annotations of the test videos."""
     input:
-        annotations=ANNOTATION_FILES,
+        annotations=llp_annotations,
         labels="work/teachers/labels/{labels}/test.npz",
     output:
         "work/teachers/fidelity/{labels}.json",
@@ -288,7 +288,7 @@ rule score_labels:
 rule score_weak_label:
     """Score the weak label, broadcast to every segment of both modalities."""
     input:
-        ANNOTATION_FILES,
+        llp_annotations,
     output:
         "work/teachers/fidelity/weak_broadcast.json",
     log:

@@ -135,7 +135,7 @@ rule embed_folder:
     """Embed every media file of a folder with one run's frozen towers, without any probe."""
     input:
         model="work/pretrain/{run}/{seed}/model.pt",
-        folder=lambda wildcards: FOLDERS[wildcards.folder],
+        folder=lambda wildcards: outside(FOLDERS[wildcards.folder]),
     output:
         "work/evaluate/{run}/{seed}/{folder}.parquet",
     log:

@@ -43,12 +43,38 @@ def recipe(module):
     return RECIPES[module]
 
 
+def outside(paths):
+    """Return files or folders that are not made here; where one is missing, say so, and who says more."""
+    paths = [paths] if isinstance(paths, str) else list(paths)
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing:
+        named = " ".join(shlex.quote(str(path)) for path in workflow.overwrite_configfiles)
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise WorkflowError(
+            f"{missing[0]}{more}: not there, and not made by this workflow. What else is missing, how large it is, "
+            "who publishes it and which key to set:\n"
+            f"  python -m soundstage.evaluate.doctor --config {named or 'config.yaml'}"
+        )
+    return paths
+
+
 def load_tables():
-    """Return (rows of films, rows of tracks) of a configuration that has passed every check."""
+    """Return (rows of films, rows of tracks) of a configuration that has passed every check.
+
+    Without a table there are none where event parsing is configured, whose tables need no film and are made
+    all the same; what needs films asks for them by `outside`.
+    """
     schema = Path(f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
     configuration.drop_removed(config)
-    read = [schema, *configuration.table_files(config)]
+    files = configuration.table_files(config)
+    read = [schema, *files]
     try:
+        parse = config["parse"]
+        if (parse["annotations"] or parse["ave"]["annotations"]) and not all(
+            Path(path).is_file() for path in files
+        ):
+            configuration.check(config, yaml.safe_load(schema.read_text()))
+            return [], []
         return remembered(
             STATE / "tables.json",
             fingerprint(read, CODE, repr(config)),
@@ -75,6 +101,8 @@ DUBS = [
 DUBS_OF = {film: [] for film in FILM_OF}
 for film, language in sorted(DUBS):
     DUBS_OF[film].append(language)
+# The list of films, for targets that would have nothing to do without a table: it asks for the table.
+NO_FILMS = [] if FILMS else ["work/films/films.txt"]
 HELD_OUT = any(row["split"] != "train" for row in FILM_ROWS)
 IS_STUDIO = config["corpus"]["films"] == "studio"
 RUNS = list(config["pretrain"]["runs"])
@@ -284,7 +312,12 @@ def media_of(film):
     path = film_row(film)["path"]
     if IS_STUDIO:
         return [f"work/studio/films/{film}"]
-    return sorted({path, *(row["path"] for row in TRACKS_OF[film].values())})
+    return outside(sorted({path, *(row["path"] for row in TRACKS_OF[film].values())}))
+
+
+def film_tables(wildcards):
+    """Return the tables that the user keeps: none for the embedded corpus."""
+    return outside(configuration.table_files(config))
 
 
 def remixes_of(wildcards):
@@ -303,12 +336,19 @@ def videos_of(wildcards):
     """Return the folder in which the videos of a shard lie: the embedded corpus's part, or the user's."""
     name = "ave" if wildcards.data else "llp"
     folder = AVE["videos"] if wildcards.data else config["teachers"]["videos"]
-    return f"work/studio/{name}/videos-{wildcards.shard}" if folder == "studio" else folder
+    return f"work/studio/{name}/videos-{wildcards.shard}" if folder == "studio" else outside(folder)
 
 
 def annotations_of(wildcards):
     """Return the annotation files of a data set; `annotation_folder` gives their folder."""
-    return ANNOTATION_FILES_OF[wildcards.data]
+    files = ANNOTATION_FILES_OF[wildcards.data]
+    made = (AVE["annotations"] if wildcards.data else config["parse"]["annotations"]) == "studio"
+    return files if made else outside(files)
+
+
+def llp_annotations(wildcards):
+    """Return the annotation files of LLP, for rules of it alone."""
+    return ANNOTATION_FILES if IS_STUDIO_LLP else outside(ANNOTATION_FILES)
 
 
 def annotation_folder(wildcards):
@@ -319,7 +359,7 @@ def annotation_folder(wildcards):
 def prompts_of(data):
     """Return the configured file of prompts of a data set, or no file: then the package's own."""
     configured = AVE["prompts"] if data else config["teachers"]["prompts"]
-    return [configured] if configured else []
+    return outside(configured) if configured else []
 
 
 def feature_folders(wildcards, name):
@@ -339,7 +379,7 @@ def feature_inputs(wildcards):
     kinds = [FEATURES[wildcards.features][key].partition("=") for key in PARSER_INPUTS]
     given = [path for path, equals, _ in kinds if not equals]
     made = {"towers" if kind in TOWER_PARTS else "features" for kind, equals, _ in kinds if equals}
-    return given + expand(
+    return outside(given) + expand(
         "work/teachers/{data}{made}/{shard}",
         data=wildcards.data,
         made=sorted(made),
@@ -448,7 +488,7 @@ def studio_settings(wildcards):
 def benchmark_folder(name):
     """Return the folder of a benchmark: the embedded corpus's, or the user's."""
     folder = BENCHMARK_OF[name]["folder"]
-    return f"work/studio/benchmarks/{name}" if folder == "studio" else folder
+    return f"work/studio/benchmarks/{name}" if folder == "studio" else outside(folder)
 
 
 def prepare_settings(name):

@@ -67,10 +67,10 @@ class Finding:
 def main():
     """Read the flags, look at everything, print, and return 1 if a table cannot be built."""
     parser = cli.parser(__doc__)
-    parser.add_argument("--config", required=True, help="the configuration, or an overlay of the default one")
+    parser.add_argument("--config", nargs="+", required=True, help="the configuration, or overlays of the default one")
     parser.add_argument("--tables", nargs="+", type=int, help="look only at what these tables need (default: all)")
     arguments = parser.parse_args()
-    found = examine(read(arguments.config))
+    found = examine(read(*arguments.config))
     if arguments.tables:
         found = [finding for finding in found if set(finding.tables) & set(arguments.tables)]
     print("\n".join(line for finding in found for line in said(finding)))
@@ -82,15 +82,16 @@ def main():
     return int(bool(faulty))
 
 
-def read(path):
-    """Return the configuration `path` over the default one, as Snakemake merges them, and checked."""
-    try:
-        over = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        raise UserError("expected a configuration, found nothing", path) from None
-    except yaml.YAMLError as error:
-        raise UserError(f"this is no YAML ({error})", path) from None
-    whole = merged(yaml.safe_load(BASE.read_text(encoding="utf-8")), over)
+def read(*paths):
+    """Return the configurations `paths` over the default one, as Snakemake merges them, and checked."""
+    whole = yaml.safe_load(BASE.read_text(encoding="utf-8"))
+    for path in paths:
+        try:
+            whole = merged(whole, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+        except FileNotFoundError:
+            raise UserError("expected a configuration, found nothing", path) from None
+        except yaml.YAMLError as error:
+            raise UserError(f"this is no YAML ({error})", path) from None
     config.drop_removed(whole)
     config.check(whole, yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
     return whole
