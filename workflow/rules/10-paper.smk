@@ -59,6 +59,7 @@ rule make_table2:
     output:
         csv=report("results/table2.csv", caption="../report/table2.rst", category="tables"),
         tidy="results/table2.tidy.csv",
+        published="results/table2.published.csv",
         md="results/table2.md",
         tex="results/table2.tex",
         figure=report("results/table2.png", caption="../report/table2.rst", category="tables"),

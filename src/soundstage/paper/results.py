@@ -30,6 +30,7 @@ class Score:
     n: int
     source: str
     sha256: str
+    majority: float | None = None  # the metric of the constant that suits the training clips best, where it is known
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ def read_scores(paths):
 def _score(entry, path, digest):
     keys = [field.name for field in dataclasses.fields(Score)]
     values = {**entry, "source": path, "sha256": digest}
-    return Score(**{key: values[key] for key in keys})
+    return Score(**{key: values[key] for key in keys if key in values})
 
 
 def check_complete(scores, runs, seeds, benchmarks=()):

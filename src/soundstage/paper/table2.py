@@ -5,8 +5,8 @@ python -m soundstage.paper.table2 --metrics work/evaluate/*/*/metrics.json --row
 
 The first row is the one that the others are held to. --factors gives each row's entry of the
 configuration, from which its columns views, pairing, most_dubs and lambdas come; every score is read
-from a metrics.json. Beside table2.csv it writes table2.tidy.csv, .md, .tex and .png, and prints the
-table at its end. Nothing is written unless every row has every seed and benchmark.
+from a metrics.json. Beside table2.csv it writes table2.tidy.csv, table2.published.csv (HEAR's leaderboard), .md,
+.tex and .png, and prints the table at its end. Nothing is written unless every row has every seed and benchmark.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.files import atomic, write_text
-from soundstage.paper import compare, dots, formats
+from soundstage.paper import compare, dots, formats, hear_reference
 from soundstage.paper.results import check_complete, read_predictions, read_scores
 from soundstage.paper.settings import Settings
 from soundstage.paper.statistics import mean_sd
@@ -70,6 +70,9 @@ def build(scores, factors, seeds, out, settings):
     resampled = compare.resample(scores, read_predictions(scores), rows, seeds, settings)
     wide = [wide_row(scores, row, factors, seeds, resampled, settings) for row in rows]
     blocks = reading(wide, factors, list(compare.grouped(scores)), len(seeds), settings)
+    hear = any(name.startswith("hear") for _, _, name in scores)
+    blocks.append(hear_reference.block(settings.corpus, not hear))
+    write_text(out.with_suffix(".published.csv"), formats.csv_text(hear_reference.rows()))
     write_text(out, formats.csv_text(wide))
     write_text(out.with_suffix(".tidy.csv"), formats.csv_text(compare.tidy_rows(scores, settings)))
     write_text(out.with_suffix(".md"), formats.markdown(TITLE, blocks))

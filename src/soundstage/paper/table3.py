@@ -75,7 +75,7 @@ def wide_row(scores, run, seeds, columns, settings):
     """Return the row of one run: mean, sd, n, interval, chance and difference to the matched run per column.
 
     <benchmark>_<metric>_low and _high: the t-interval of the mean over seeds; _difference, _low and
-    _high: of the difference to the run in the column `matched`, paired by seed.
+    _high: of the difference to the run in the column `matched`, paired by seed; _chance, _majority: see `reading`.
     """
     other = compare.MATCHED.get(run, "")
     row = {"corpus": settings.corpus, "pretraining": run, "matched": other}
@@ -84,7 +84,9 @@ def wide_row(scores, run, seeds, columns, settings):
         mean, spread = mean_sd(values)
         _, low, high = t_interval(values, settings.confidence_percent)
         row |= {f"{start}_mean": mean, f"{start}_sd": spread, f"{start}_n": len(seeds)}
-        row |= {f"{start}_low": low, f"{start}_high": high, f"{start}_chance": scores[run, seeds[0], name].chance}
+        first = scores[run, seeds[0], name]
+        row |= {f"{start}_low": low, f"{start}_high": high, f"{start}_chance": first.chance}
+        row[f"{start}_majority"] = float("nan") if first.majority is None else first.majority
         gains = [float("nan")] * len(seeds)
         if (other, seeds[0], name) in scores:
             gains = [value - scores[other, seed, name].value for value, seed in zip(values, seeds, strict=True)]
@@ -102,8 +104,9 @@ def reading(wide, columns, seeds, settings):
     percent = f"{settings.confidence_percent:g} %"
     note = (
         f"Mean ± standard deviation over {seeds} seeds; % is top-1 accuracy (mean of the splits), "
-        "MSE the mean squared error, lower is better. Chance is the best constant answer: the most frequent class, "
-        "or the training clips' mean."
+        "MSE the mean squared error, lower is better. Chance is the best constant answer to the test clips: their most "
+        "frequent class, or their variance. Majority is the constant that the training clips tell: their most frequent "
+        "class, or their mean."
     )
     paired = (
         f"± half the width of the {percent} t-interval over {seeds} seeds, paired by seed; * marks intervals that "
@@ -114,7 +117,11 @@ def reading(wide, columns, seeds, settings):
         if mine:
             header = ("pretraining", *(f"{task_of(name) or name} ({SHORT[metric]})" for name, metric in mine.items()))
             means = [(row["pretraining"], *(_mean(row, *pair) for pair in mine.items())) for row in wide]
-            means.append(("chance", *(formats.number(wide[0][f"{n}_{m}_chance"], _digits(m)) for n, m in mine.items())))
+            for name in ("chance", "majority"):
+                values = [wide[0][f"{n}_{m}_{name}"] for n, m in mine.items()]
+                if any(value == value for value in values):
+                    cells = (formats.number(v, _digits(m)) for v, m in zip(values, mine.values(), strict=True))
+                    means.append((name, *cells))
             blocks.append(formats.Block(title, header, tuple(means), note))
             gains = [
                 (f"{row['pretraining']} - {row['matched']}", *(_gain(row, *pair) for pair in mine.items()))
