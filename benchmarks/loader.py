@@ -1,16 +1,19 @@
 """Clips a second of the shard reader, against raw tars, plain files and the decoder alone.
 
     python benchmarks/loader.py --clips 160 --workers 0 1 2
+    python benchmarks/loader.py --shards work/shards/*/train-*.tar
 
-Makes shards of noisy moving pictures (short side 256, H.264) and two languages, then reads them: bytes
-only; the decoder alone on the same clips, in one process; the shard reader with different numbers of
-workers; and a dataset of plain files, one folder a clip, with as many workers. All end in what the
-paper's towers read: two log-mels and two crops of 16 pictures. Clips a second are of the clock.
+Without --shards, makes shards of noisy moving pictures (short side 256, H.264) and two languages. Reads
+them: bytes only; the decoder alone on the same clips (H.264 and FLAC to arrays), and with what is then
+made of them (two log-mels and two crops of 16 pictures, as the paper's towers read), each in one process
+and in as many as there are cores; the shard reader with different numbers of workers; and a dataset of
+plain files, one folder a clip, with as many workers. Clips a second are of the clock.
 """
 
 import argparse
 import io
 import json
+import multiprocessing
 import os
 import tarfile
 import tempfile
@@ -22,11 +25,11 @@ import torch
 from measure import machine, table
 from torch.utils.data import DataLoader, Dataset
 
-from soundstage.media import encode_clip, flac_bytes
+from soundstage.media import decode_flac, encode_clip, flac_bytes
 from soundstage.model.lssd_inputs import PAPER, SHORT_SIDES
 from soundstage.model.settings import Model
 from soundstage.pretrain.settings import Loader, Run, Settings
-from soundstage.pretrain.stream import Reader, StreamFeed, survey
+from soundstage.pretrain.stream import Reader, StreamFeed, decode_pictures, survey
 from soundstage.pretrain.tars import listing
 
 BATCH = 8
@@ -42,9 +45,8 @@ def members(number):
 
 
 def make(folder, clips, shards):
-    """Write shards and the same clips as plain files; return (tars, folders, bytes of the tars)."""
-    content = [members(number) for number in range(4)]
-    tars, folders = [], []
+    """Write shards and return their paths."""
+    content, tars = [members(number) for number in range(4)], []
     for shard in range(shards):
         tars.append(folder / f"film-{shard}-0.tar")
         with tarfile.open(tars[-1], "w") as tar:
@@ -52,14 +54,21 @@ def make(folder, clips, shards):
                 about = {"film": f"film-{shard}", "clip": clip, "split": "train", "original_language": "en"}
                 about |= {"languages": ["en", "fr"], "start_seconds": 3.0 * clip, "end_seconds": 3.0 * clip + 3}
                 files = {**content[clip % len(content)], "json": json.dumps(about).encode()}
-                folders.append(folder / "plain" / f"film-{shard}-{clip:06d}")
-                folders[-1].mkdir(parents=True)
                 for name, data in files.items():
                     header = tarfile.TarInfo(f"film-{shard}-{clip:06d}.{name}")
                     header.size = len(data)
                     tar.addfile(header, io.BytesIO(data))
-                    (folders[-1] / name).write_bytes(data)
-    return tars, folders, sum(tar.stat().st_size for tar in tars)
+    return tars
+
+
+def unpacked(samples, folder):
+    """Write samples as plain files, a folder each, and return the folders."""
+    folders = [folder / sample.key for sample in samples]
+    for sample, path in zip(samples, folders, strict=True):
+        path.mkdir(parents=True)
+        for name in sample.members:
+            (path / name).write_bytes(sample.read(name))
+    return folders
 
 
 class Plain(Dataset):
@@ -99,17 +108,30 @@ def rate(work, count):
     return count / (time.perf_counter() - begun)
 
 
-def read_bytes(tars):
-    for tar in tars:
-        for sample in listing(tar)[0]:
-            for name in sample.members:
-                sample.read(name)
-
-
-def decode(reader, tars, count):
-    samples = [sample for tar in tars for sample in listing(tar)[0]][:count]
+def read_bytes(samples):
     for sample in samples:
-        reader.take(sample, sample.about(), 0)
+        for name in sample.members:
+            sample.read(name)
+
+
+def decoded(reader, sample):
+    """Decode the pictures and the two languages of a clip, and no more."""
+    decode_pictures(sample, reader.settings.model.inputs)
+    for name in reader._sounds(sample.about(), np.random.default_rng(0)):
+        decode_flac(sample.read(name))
+
+
+def viewed(reader, sample):
+    """Decode a clip and make both its views."""
+    reader.take(sample, sample.about(), 0)
+
+
+def decode_rate(work, reader, samples, processes):
+    """Return clips a second of so many processes that only decode."""
+    todo = [(reader, sample) for sample in samples]
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        pool.starmap(work, todo[: 2 * processes], 1)
+        return rate(lambda: pool.starmap(work, todo, 1), len(todo))
 
 
 def stream_rate(shards, settings, workers, clips):
@@ -129,9 +151,10 @@ def plain_rate(folders, reader, workers, clips):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--clips", type=int, default=160, help="clips of the corpus")
+    arguments.add_argument("--shards", type=Path, nargs="+", help="tars to read instead of made ones")
+    arguments.add_argument("--clips", type=int, default=160, help="clips of the made shards")
+    arguments.add_argument("--films", type=int, default=16, help="made shards, one a film")
     arguments.add_argument("--timed", type=int, default=64, help="clips of each timing that decodes")
-    arguments.add_argument("--shards", type=int, default=16)
     arguments.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     options = arguments.parse_args()
     torch.set_num_threads(1)
@@ -139,25 +162,33 @@ def main():
     views = Loader(short_side_min=SHORT_SIDES[0], short_side_max=SHORT_SIDES[1])
     settings = Settings(batch_clips=BATCH, film_clips=4, run=Run(views="dubs"), loader=views, model=Model(inputs=PAPER))
     with tempfile.TemporaryDirectory() as folder:
-        tars, folders, size = make(Path(folder), options.clips, options.shards)
+        tars = options.shards or make(Path(folder), options.clips, options.films)
         shards = survey(tars, balance=True)
         reader = Reader(settings, "dubs", shards.languages, shards.weights, 0)
-        cores = len(os.sched_getaffinity(0))
-        print(f"{options.clips} clips, {size / 1e6:.0f} MB, {options.shards} shards, {cores} core(s) allowed\n")
-        table(["route", "clips/s", "of the decoder alone"], routes(options, settings, shards, reader, tars, folders))
+        head = ["route", "clips/s", "of the decoder alone", "of the decoder and views"]
+        table(head, routes(options, settings, shards, reader, Path(folder)))
 
 
-def routes(options, settings, shards, reader, tars, folders):
-    """Yield (route, clips a second, share of the decoder alone)."""
-    yield "raw tars, bytes only", f"{rate(lambda: read_bytes(tars), options.clips):.0f}", ""
-    ceiling = rate(lambda: decode(reader, tars, options.timed), options.timed)
-    yield "decoder alone, one process", f"{ceiling:.1f}", "100 %"
+def routes(options, settings, shards, reader, folder):
+    """Yield (route, clips a second, shares of what as many cores decode alone, and with the views)."""
+    samples = [sample for tar in shards.train for sample in listing(tar)[0]]
+    size, cores = sum(Path(tar).stat().st_size for tar in shards.train), len(os.sched_getaffinity(0))
+    print(f"{len(samples)} clips, {size / 1e6:.0f} MB, {len(shards.train)} shards, {cores} core(s) allowed\n")
+    yield "raw tars, bytes only", f"{rate(lambda: read_bytes(samples), len(samples)):.0f}", "", ""
+    samples = [sample for sample in samples if reader.wanted(sample.about(), sample)]
+    timed = (samples * (1 + options.timed // len(samples)))[: options.timed]
+    ceilings = []
+    for processes in sorted({1, cores}):
+        ceilings = [decode_rate(work, reader, timed, processes) for work in (decoded, viewed)]
+        for name, found in zip(("decoder alone", "decoder and views"), ceilings, strict=True):
+            yield f"{name}, {processes} process(es)", f"{found:.1f}", *(f"{100 * found / c:.0f} %" for c in ceilings)
+    folders = unpacked(samples, folder / "plain")
     for workers in options.workers:
         for name, found in (
             ("shard reader", stream_rate(shards, settings, workers, options.timed)),
             ("plain files", plain_rate(folders, reader, workers, options.timed)),
         ):
-            yield f"{name}, {workers} workers", f"{found:.1f}", f"{100 * found / ceiling:.0f} %"
+            yield f"{name}, {workers} workers", f"{found:.1f}", *(f"{100 * found / c:.0f} %" for c in ceilings)
 
 
 if __name__ == "__main__":

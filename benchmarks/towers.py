@@ -1,22 +1,26 @@
 """The S towers against torchvision's MViTv2-S, in one process: clips a second, memory, share of the peak.
 
-    python benchmarks/towers.py --repeats 3
-    python benchmarks/towers.py --device cuda --clips 16 --compiled
+    python benchmarks/towers.py --threads 1 0 --clock wall          # on a machine that does nothing else
+    python benchmarks/towers.py --device cuda --video-clips 16 --audio-clips 64 --compiled
 
 Patch overlap is on, so that both have as many tokens. torchvision has no tower for spectrograms: for
 the audio row its MViT is built for 96 x 288 with kernels of one moment. It keeps its class token there.
+Both towers of a row take turns in one process. Memory is measured in a process of its own for each
+tower: weights and all that one pass needs, the batch left out.
 """
 
 import argparse
+import os
+import shutil
 
 import torch
-from measure import best_seconds, machine, peak_mb, table
+from measure import best_seconds, fresh, machine, peak_mb, seconds_of, table
+from torch.utils.flop_counter import FlopCounterMode
 
 import soundstage.model
 import soundstage.torch_extras  # noqa: F401  (makes torchvision importable)
 
-# multiplications and additions of one clip: torchvision's own count, for its depth, widths and tokens
-VIDEO_FLOPS = 2 * 64.224e9
+BOTH = ("forward", "forward+backward")
 
 
 def theirs_video():
@@ -73,65 +77,113 @@ def batch_for(build, clips):
     return spectrogram if build is ours_audio else spectrogram[:, :, None]
 
 
-def measured(build, options, backward, compiled):
-    """Return (clips/s, peak MB) of one tower."""
-    net = build().to(options.device).train(backward)
-    batch = batch_for(build, options.clips).to(options.device)
-    if compiled:
+def pass_of(build, case):
+    """Return (function that makes one pass over a batch, its tower)."""
+    torch.set_num_threads(case["threads"] or torch.get_num_threads())
+    backward = case["work"] == BOTH[1]
+    net = build().to(case["device"]).train(backward)
+    batch = batch_for(build, case["clips"]).to(case["device"])
+    if case["compiled"]:
         net.compile(dynamic=False)
-    lower = torch.autocast("cuda", torch.bfloat16, enabled=options.device == "cuda")
+    lower = torch.autocast("cuda", torch.bfloat16, enabled=case["device"] == "cuda")
 
     def work():
+        net.zero_grad(set_to_none=True)
         with torch.set_grad_enabled(backward), lower:
             result = net(batch)
             if backward:
                 result.float().square().sum().backward()
 
-    memory = peak_mb(work, options.device)  # also warms up
-    seconds = best_seconds(work, options.repeats, options.device, warm=False)
-    net.zero_grad(set_to_none=True)
-    return len(batch) / seconds, memory
+    return work, net
 
 
-def matmul_peak(device):
+def speeds(case):
+    """Return (ours, torchvision's) clips a second of a case, the best of passes that took turns."""
+    passes = [pass_of(build, case)[0] for build in CASES[case["tower"]]]
+    for work in passes:
+        work()  # to warm up
+    turns = [[seconds_of(work, case["device"], case["wall"]) for work in passes] for _ in range(case["repeats"])]
+    return [case["clips"] / min(times) for times in zip(*turns, strict=True)]
+
+
+def memory_mb(case, number):
+    """Return MB of weights and of what a pass adds to them: ours (0) or torchvision's (1)."""
+    work, net = pass_of(CASES[case["tower"]][number], case)
+    weights = sum(weight.numel() * weight.element_size() for weight in net.parameters())
+    return weights / 1e6 + peak_mb(lambda: [work() for _ in range(2)], case["device"])
+
+
+def matmul_peak(threads, device, wall):
     """Return the FLOP/s of one large matrix product, as the towers' arithmetic is done."""
+    torch.set_num_threads(threads or torch.get_num_threads())
     size = 8192 if device == "cuda" else 2048
     kind = torch.bfloat16 if device == "cuda" else torch.float32
     one, other = torch.randn(2, size, size, device=device, dtype=kind)
-    return 2 * size**3 / best_seconds(lambda: one @ other, 5, device)
+    return 2 * size**3 / best_seconds(lambda: one @ other, 5, device, wall=wall)
 
 
-def rows(options, peak):
-    for name in options.towers:
+def flops_of(tower):
+    """Return the additions and multiplications of torchvision's tower for one clip, forward."""
+    build = CASES[tower][1]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        build().eval()(batch_for(build, 1))
+    return counter.get_total_flops()
+
+
+def compiler():
+    """Return whether torch.compile can work here, and say so where it cannot."""
+    name = os.environ.get("CXX", "g++")
+    if shutil.which(name):
+        return True
+    print(f"compiled: left out, for torch.compile needs a C++ compiler and there is no {name} here\n")
+    return False
+
+
+def row(case, peak, flops):
+    """Return the cells of one case."""
+    ours, theirs = fresh(speeds, case)
+    memory = [] if case["compiled"] else [f"{fresh(memory_mb, case, number):.0f}" for number in (0, 1)]
+    work = flops * BOTH.index(case["work"]) * 2 + flops  # the backward pass is twice the forward pass
+    shares = [f"{100 * speed * work / peak:.0f} %" for speed in (ours, theirs)]
+    name = f"{case['tower']}, {case['work']}, {'compiled' if case['compiled'] else 'eager'}"
+    many = case["threads"] or torch.get_num_threads()
+    clips = [f"{ours:.2f}", f"{theirs:.2f}", f"{ours / theirs:.2f}"]
+    return name, case["clips"], many, *clips, *(memory or ["-", "-"]), *shares
+
+
+def rows(options):
+    peaks = {many: fresh(matmul_peak, many, options.device, options.clock == "wall") for many in options.threads}
+    for many, peak in peaks.items():
+        print(f"matrix product, {many or torch.get_num_threads()} thread(s): {peak / 1e9:.0f} GFLOP/s")
+    ways = (False, True) if options.compiled and compiler() else (False,)
+    head = ["tower", "clips in a batch", "threads", "ours clips/s", "torchvision clips/s", "ratio"]
+    yield [*head, "ours MB", "torchvision MB", "ours of the product's speed", "torchvision of it"]
+    common = {"device": options.device, "repeats": options.repeats, "wall": options.clock == "wall"}
+    for tower in options.towers:
+        flops, clips = fresh(flops_of, tower), {"video": options.video_clips, "audio": options.audio_clips}[tower]
         for work in options.work:
-            for how in ("eager", "compiled")[: 1 + options.compiled]:
-                builds = CASES[name]
-                one, other = (measured(b, options, work == "forward+backward", how == "compiled") for b in builds)
-                speeds = f"{one[0]:.2f}", f"{other[0]:.2f}", f"{one[0] / other[0]:.2f}"
-                memory = f"{one[1]:.0f}", f"{other[1]:.0f}"
-                work_flops = VIDEO_FLOPS * (3 if work == "forward+backward" else 1)
-                shares = [f"{100 * found[0] * work_flops / peak:.0f} %" for found in (one, other)]
-                shares = shares if name == "video" else ["-", "-"]
-                yield f"{name}, {work}, {how}", *speeds, *memory, *shares
+            for many in options.threads:
+                for compiled in ways:
+                    case = {"tower": tower, "work": work, "threads": many, "compiled": compiled, "clips": clips}
+                    yield row(case | common, peaks[many], flops)
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    arguments.add_argument("--clips", type=int, default=1, help="clips in a batch")
-    arguments.add_argument("--repeats", type=int, default=3)
-    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--video-clips", type=int, default=1, help="clips in a batch of pictures")
+    arguments.add_argument("--audio-clips", type=int, default=8, help="clips in a batch of sound")
+    arguments.add_argument("--repeats", type=int, default=5)
+    arguments.add_argument("--threads", type=int, nargs="+", default=[1], help="0 = torch's default")
+    text = "processor: time of all threads, for a machine that does other work too"
+    arguments.add_argument("--clock", default="processor", choices=("processor", "wall"), help=text)
     arguments.add_argument("--compiled", action="store_true", help="also compile both; takes minutes")
-    both = ("forward", "forward+backward")
     arguments.add_argument("--towers", nargs="+", default=("video", "audio"), choices=("video", "audio"))
-    arguments.add_argument("--work", nargs="+", default=both, choices=both)
+    arguments.add_argument("--work", nargs="+", default=BOTH, choices=BOTH)
     options = arguments.parse_args()
-    torch.set_num_threads(options.threads)
-    machine(options.device)
-    peak = matmul_peak(options.device)
-    print(f"matrix product: {peak / 1e9:.0f} GFLOP/s; {options.clips} clip(s) in a batch\n")
-    head = ["tower", "ours clips/s", "torchvision clips/s", "ratio", "ours MB", "torchvision MB"]
-    table([*head, "ours of peak", "torchvision of peak"], rows(options, peak))
+    machine(options.device, f"CPU times are of the {options.clock}; the best of {options.repeats} repeats.", False)
+    found = rows(options)
+    table(next(found), found)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 from torch import distributed, multiprocessing, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from soundstage.errors import UserError
 from soundstage.model.mvit import Shape, Tower
@@ -145,6 +145,30 @@ def assert_same(one, other, tolerance=1e-8):
             assert torch.allclose(value, other[part][name], rtol=tolerance, atol=tolerance), name
 
 
+def encoder_gradient(encoder, mine, how):
+    """Return the gradient of both towers' shared weights in one of two processes, as `how` computes it.
+
+    "ours"; "own" and "local": what open_clip 3.3.0 does by default, and with local_loss alone.
+    """
+    x, y = (normalize(draw(10, 6, seed=seed)[mine] @ encoder, dim=1) for seed in (3, 4))
+    if how == "ours":
+        return torch.autograd.grad(whole_batch.contrast(x, y, 8.0, 2), encoder)[0]
+    gathered = []
+    for part in (x, y):
+        parts = [torch.empty_like(part) for _ in range(2)]
+        distributed.all_gather(parts, part.detach())
+        gathered.append(parts)
+    if how == "own":
+        gathered[0][distributed.get_rank()], gathered[1][distributed.get_rank()] = x, y
+    all_x, all_y = map(torch.cat, gathered)
+    if how == "own":
+        loss = objective.contrast(all_x, all_y, 8.0)
+    else:
+        target = torch.arange(10)[mine]
+        loss = (cross_entropy(8.0 * x @ all_y.T, target) + cross_entropy(8.0 * y @ all_x.T, target)) / 2
+    return torch.autograd.grad(loss, encoder)[0] / 2  # gradients are averaged over processes
+
+
 def member(rank, folder):
     """One of two processes, each with half of the clips; the first writes what came out."""
     torch.set_num_threads(1)
@@ -158,6 +182,10 @@ def member(rank, folder):
     for gradient in gradients:
         distributed.all_reduce(gradient)
     found["loss"] = (loss.item(), *gradients)
+    encoder = draw(6, 5, seed=2).requires_grad_()
+    for how in ("ours", "own", "local"):
+        found[how] = encoder_gradient(encoder, mine, how)
+        distributed.all_reduce(found[how])
     clips = list(range(4 * rank, 4 * rank + 4))
     for name, piece in (("step", 0), ("pieces", 3)):
         found[name] = take_step(whole_batch_norms(make()), batch_of(clips), piece)
@@ -181,6 +209,17 @@ def test_two_processes_have_the_loss_of_one(two):
         assert abs(found["loss"][0] - loss.item()) < 1e-12
         for one, other in zip(found["loss"][1:], gradients, strict=True):
             assert torch.allclose(one, other, atol=1e-12)
+
+
+def test_the_wrong_gradients_of_open_clip_would_be_noticed(two):
+    """By default they are too short by the number of processes; with local_loss alone they point elsewhere."""
+    encoder = draw(6, 5, seed=2).requires_grad_()
+    x, y = (normalize(draw(10, 6, seed=seed) @ encoder, dim=1) for seed in (3, 4))
+    (right,) = torch.autograd.grad(objective.contrast(x, y, 8.0), encoder)
+    for found in two:
+        assert torch.allclose(found["ours"], right, atol=1e-12)
+        assert torch.allclose(found["own"], right / 2, atol=1e-12)
+        assert torch.cosine_similarity(found["local"].flatten(), right.flatten(), dim=0) < 0.99
 
 
 def test_two_processes_take_the_step_of_one(two):

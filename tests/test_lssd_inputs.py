@@ -60,3 +60,13 @@ def test_training_crops_are_random_in_size_and_place_and_named_by_their_generato
     assert np.array_equal(crops[3], lssd_inputs.training_pictures(frames, np.random.default_rng(3)))
     small = lssd_inputs.training_pictures(frames, np.random.default_rng(0), (40, 44), (40, 40))
     assert small.shape == (16, 40, 40, 3)
+
+
+def test_a_training_crop_is_a_part_of_the_scaled_picture():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 30, 44, 3)).astype(np.uint8)
+    for side in (30, 36, 47):
+        found = lssd_inputs.training_pictures(frames, np.random.default_rng(side), (side, side), (24, 28))
+        whole = lssd_inputs.scaled(frames, side).permute(0, 2, 3, 1).numpy()
+        places = [(top, left) for top in range(whole.shape[1] - 23) for left in range(whole.shape[2] - 27)]
+        gaps = [np.abs(whole[:, y : y + 24, x : x + 28] - found).max() for y, x in places]
+        assert min(gaps) < 1.5 and sorted(gaps)[1] > 50

@@ -8,7 +8,10 @@ from soundstage.model.kept import kept
 
 
 class Linear(nn.Linear):
-    """torch's. On a CPU without gradients by oneDNN, which fuses the GELU and keeps the weights as it likes them."""
+    """torch's. On a CPU without gradients by oneDNN, which keeps the weights as it likes them.
+
+    Its fused GELU is slower than torch's in place wherever there is no AVX-512, and no faster there.
+    """
 
     def forward(self, tokens, gelu=False):
         """(..., inside) -> (..., outside), through the exact GELU when asked for."""
@@ -20,8 +23,8 @@ class Linear(nn.Linear):
         weight, bias = (part if whole else part[first:last] for part in (self.weight, self.bias))
         if _plain(tokens, weight):
             weight = kept(self, (first, last), (self.weight,), lambda: _packed(weight, self))
-            activation = ("gelu", [], "none") if gelu else ("none", [], "")
-            return torch.ops.mkldnn._linear_pointwise(tokens, weight, bias, *activation)
+            result = torch.ops.mkldnn._linear_pointwise(tokens, weight, bias, "none", [], "")
+            return torch.ops.aten.gelu_(result) if gelu else result
         result = functional.linear(tokens, weight, bias)
         return functional.gelu(result) if gelu else result
 

@@ -7,6 +7,7 @@ and five crops of 224 in tests, to a random 256 to 320 and one random crop in tr
 
 import math
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -59,13 +60,20 @@ def training_pictures(frames, rng, short_sides=SHORT_SIDES, size=(PAPER.crop_hei
     """Return one random crop of one window, (frames, *size, 3) uint8, mirrored and coloured later.
 
     frames: (frames, height, width, 3) uint8; rng: numpy Generator; short_sides: pixels, from and to,
-    both drawn; size: (height, width) of the crop, at most the shorter side.
+    both drawn; size: (height, width) of the crop, at most the shorter side. Only what the crop shows
+    is scaled, in eight bits: a third of the time of scaling everything in floating point. Larger
+    pictures are averaged, where `scaled` skips pixels.
     """
-    planes = scaled(frames, int(rng.integers(short_sides[0], short_sides[1] + 1)))
-    top = int(rng.integers(0, planes.shape[2] - size[0] + 1))
-    left = int(rng.integers(0, planes.shape[3] - size[1] + 1))
-    cut = cropped(planes, top, left, size)
-    return cut.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    from PIL import Image
+
+    height, width = frames.shape[1:3]
+    whole = _scaled_size(height, width, int(rng.integers(short_sides[0], short_sides[1] + 1)))
+    top = int(rng.integers(0, whole[0] - size[0] + 1))
+    left = int(rng.integers(0, whole[1] - size[1] + 1))
+    down, across = height / whole[0], width / whole[1]  # pixels of the source for one of the result
+    box = left * across, top * down, (left + size[1]) * across, (top + size[0]) * down
+    pictures = [Image.fromarray(frame).resize(size[::-1], Image.Resampling.BILINEAR, box) for frame in frames]
+    return np.stack([np.asarray(picture) for picture in pictures])
 
 
 def scaled(frames, short_side):
@@ -74,12 +82,14 @@ def scaled(frames, short_side):
     frames: (frames, height, width, 3) uint8. Bilinear; the longer side is rounded down.
     """
     planes = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
-    height, width = planes.shape[2:]
-    if height <= width:
-        size = short_side, math.floor(width / height * short_side)
-    else:
-        size = math.floor(height / width * short_side), short_side
+    size = _scaled_size(*planes.shape[2:], short_side)
     return functional.interpolate(planes, size, mode="bilinear", align_corners=False)
+
+
+def _scaled_size(height, width, short_side):
+    if height <= width:
+        return short_side, math.floor(width / height * short_side)
+    return math.floor(height / width * short_side), short_side
 
 
 def cropped(planes, top, left, size=(PAPER.crop_height, PAPER.crop_width)):

@@ -10,6 +10,7 @@ from soundstage.pretrain.tars import listing
 from soundstage.units import rng_of
 
 BARREN_EPOCHS = 3  # so many epochs that do not fill one batch stop the training
+WAITING_BATCHES = 8  # so many batches of clips of other films waiting: the group of films does not suffice
 
 
 def dealt(paths, seed, epoch, reader, readers):
@@ -53,11 +54,15 @@ class Composer:
     """Batches of one reader, one after the other.
 
     take(sample, about, epoch) -> an item of a batch, or raises for a broken sample; with take=None
-    nothing is decoded. `report` gathers (key, why) of what was left out since the last batch.
+    nothing is decoded. `report` gathers (key, why) of what was left out since the last batch. A batch
+    is filled from `film_group` films as far as they suffice, from as many as there are when it is None.
     """
 
-    def __init__(self, paths, batch, film_clips, open_shards, seed, reader=0, readers=1, broken=(), wanted=None):
+    def __init__(
+        self, paths, batch, film_clips, open_shards, seed, reader=0, readers=1, broken=(), wanted=None, film_group=None
+    ):
         self.paths, self.batch, self.film_clips, self.open_shards = paths, batch, film_clips, open_shards
+        self.film_group = film_group
         self.seed, self.reader, self.readers = seed, reader, readers
         self.broken, self.wanted = set(broken), wanted
         self.held, self.report, self.epoch = [], [], -1
@@ -71,10 +76,14 @@ class Composer:
 
     def next_batch(self, take=None):
         """Return the items of the next batch (keys when take is None)."""
-        chosen, counts, windows, barren = [], {}, {}, 0
+        chosen, counts, windows, barren, group = [], {}, {}, 0, self.film_group
         held, self.held = self.held, []
         while len(chosen) < self.batch:
             entry = held.pop(0) if held else self._draw()
+            if group and (entry is None or len(self.held) > WAITING_BATCHES * self.batch):
+                held = self.held + ([entry] if entry else []) + held
+                group, self.held = None, []
+                continue
             if entry is None:
                 barren += 1
                 if barren == BARREN_EPOCHS:
@@ -82,7 +91,7 @@ class Composer:
                 self._next_epoch()
                 continue
             sample, about, epoch = entry
-            if not fits(about, counts, windows, self.film_clips):
+            if not fits(about, counts, windows, self.film_clips, group):
                 self._hold(entry)
                 continue
             item = self._taken(take, sample, about, epoch)
@@ -144,9 +153,10 @@ class Composer:
 FIX = "lower pretrain.batch_clips, raise pretrain.film_clips, or give shards of more films"
 
 
-def fits(about, counts, windows, film_clips):
-    """Return whether a clip may join a batch: few of its film, and no window that overlaps its own."""
-    if counts.get(about["film"], 0) >= film_clips:
+def fits(about, counts, windows, film_clips, film_group=None):
+    """Return whether a clip may join a batch: few of its film, of few films, and no overlapping window."""
+    count = counts.get(about["film"], 0)
+    if count >= film_clips or (film_group and not count and len(counts) >= film_group):
         return False
     start, end = about["start_seconds"], about["end_seconds"]
     return all(end <= first or start >= last for first, last in windows.get(about["film"], []))

@@ -219,6 +219,7 @@ class StreamFeed:
             "paths": list(self.shards.train),
             "batch": self.settings.batch_clips // self.processes,
             "film_clips": self.settings.film_clips,
+            "film_group": self.settings.film_group,
             "open_shards": self.settings.loader.open_shards,
             "seed": self.seed,
             "readers": self.processes * workers,
