@@ -282,8 +282,9 @@ def test_command_line_writes_json_a_plot_and_a_passage_to_listen_to(tmp_path):
     keys = {"accepted", "reason", "rate", "offset_seconds", "segments", "confidence", "control"}
     assert keys | {"pitch_corrected", "version", "settings"} <= set(found)
     assert (tmp_path / "o.png").stat().st_size > 10000
-    heard = ["--alignment", "o.json", "--out", "both.flac"]
+    heard = ["--alignment", "o.json", "--out", "both.flac", "--plot", "both.png"]
     assert command(tmp_path, "soundstage.align.listen", *files, *heard).returncode == 0
+    assert (tmp_path / "both.png").stat().st_size > 10000
     both, _ = read_flac(tmp_path / "both.flac")
     assert both.shape == (20 * HZ, 2)
     start, part = listen.passage(found, 20.0)
@@ -301,11 +302,17 @@ def test_unusable_input_ends_with_exit_code_2(tmp_path):
     subprocess.run(
         ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=s=64x36:d=1", tmp_path / "mute.mp4"], check=True
     )
+    soundfile.write(tmp_path / "whole.wav", reference, HZ, subtype="PCM_16")
+    for whole, half in (("whole.wav", "half.wav"), ("r.flac", "half.flac")):
+        data = (tmp_path / whole).read_bytes()
+        (tmp_path / half).write_bytes(data[: len(data) // 2])
     for name, words in [
         ("mute.mp4", "found 0 audio"),
         ("text.mp4", "cannot read media"),
         ("absent.flac", "found nothing"),
         ("nan.wav", "NaN"),
+        ("half.wav", "truncated"),
+        ("half.flac", "truncated"),
         ("r.flac:a:3", "audio stream a:3"),
     ]:
         done = command(tmp_path, "soundstage.align.estimate", "--reference", "r.flac", "--track", name, *out)

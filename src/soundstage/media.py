@@ -9,6 +9,7 @@ import functools
 import hashlib
 import io
 import json
+import struct
 import subprocess
 import tempfile
 import threading
@@ -49,14 +50,34 @@ def _described(path, changed, size):
     """Return what `probe` does of a file as it was last changed; asked several times of a video in a row."""
     command = ["ffprobe", "-v", "error", "-protocol_whitelist", "file,pipe"]
     command += ["-of", "json", "-show_format", "-show_streams", "-i", url(path)]
-    out, error = _run(command, path, timeout_seconds=120)
+    out, error = _run(command, path)
     try:
         found = json.loads(out)
     except json.JSONDecodeError:
         found = {}
     if not found.get("streams"):
         raise UserError(f"expected audio or video, found none ({_last(error)})", path)
+    if found["format"].get("format_name") == "wav" and (seconds := _riff_seconds(path)):
+        # ffprobe takes the length of a WAV that was cut from the size of the file
+        found["streams"][0]["duration"] = found["format"]["duration"] = f"{seconds:.6f}"
     return found
+
+
+def _riff_seconds(path):
+    """Return how long the sound of a WAV is by its own header, in seconds; None when it does not say."""
+    with open(path, "rb") as file:
+        file.seek(12)
+        bytes_per_second = 0
+        while len(head := file.read(8)) == 8:
+            name, size = struct.unpack("<4sI", head)
+            if name == b"data":
+                # a writer that could not seek back leaves 0 or the highest number
+                return size / bytes_per_second if bytes_per_second and 0 < size < 0xFFFFFFFF else None
+            if name == b"fmt ":
+                bytes_per_second = struct.unpack("<8xI", file.read(12))[0]
+                file.seek(-12, 1)
+            file.seek(size + size % 2, 1)
+    return None
 
 
 def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):
@@ -420,16 +441,16 @@ def _command(target, read_stdin=False):
     return target.global_args(*flags).overwrite_output().compile()
 
 
-def _run(command, path, timeout_seconds=TIMEOUT_SECONDS, data=None):
+def _run(command, path, data=None):
     """Return (stdout, stderr) of a command that must succeed; UserError names the file.
 
     data: bytes for its standard input, which is closed otherwise.
     """
     given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
     try:
-        done = subprocess.run(command, capture_output=True, timeout=timeout_seconds, **given)
+        done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, **given)
     except subprocess.TimeoutExpired:
-        raise UserError(f"{command[0]} did not finish in {timeout_seconds} s", path) from None
+        raise UserError(f"{command[0]} did not finish in {TIMEOUT_SECONDS} s", path) from None
     except FileNotFoundError:
         fix = "install ffmpeg (Debian: apt-get install ffmpeg)"
         raise UserError(f"{command[0]} is not installed", fix=fix) from None

@@ -21,6 +21,7 @@ from soundstage.align.features import ALIGN_HZ, INT16_ONE, decimate
 from soundstage.align.settings import Settings
 from soundstage.errors import UserError
 from soundstage.files import write_json
+from soundstage.units import AUDIO_HZ
 
 VERSION = 2
 LEAST_SECONDS = 0.5
@@ -61,7 +62,19 @@ def load(name):
     path, stream = place(name)
     blocks = (_finite(block, path) for block in stream_audio(path, stream, ALIGN_HZ))
     whole = [np.clip(np.rint(x * INT16_ONE), -32768, 32767).astype(np.int16) for x in blocks]
-    return np.concatenate(whole) if whole else np.zeros(0, np.int16)
+    samples = np.concatenate(whole) if whole else np.zeros(0, np.int16)
+    _whole(path, stream, len(samples) / ALIGN_HZ)
+    return samples
+
+
+def _whole(path, stream, seconds):
+    """Raise UserError when a track's sound, so many seconds of it, stops before the end in its header."""
+    from soundstage.films import inspect, settings
+    from soundstage.media import probe
+
+    trouble = inspect.track_trouble(probe(path), stream, round(seconds * AUDIO_HZ), [], settings.Settings())
+    if trouble.startswith("truncated"):
+        raise UserError(trouble, path, "copy it again, or cut it where it ends: ffmpeg -i FILE -c copy NEW")
 
 
 def estimate(pairs, settings):

@@ -1,6 +1,6 @@
 """Listen to an alignment: the film in the left ear, the dub in the right, where it is least sure.
 
-    python -m soundstage.align.listen --reference FILE --track FILE --alignment OUT.json --out OUT.flac
+    python -m soundstage.align.listen --reference FILE --track FILE --alignment OUT.json --out OUT.flac [--plot OUT.png]
 
 The passage is the accepted one with the least evidence, put on the film's timeline; what is shared
 sounds in the middle of the head, without an echo. Files are named as in soundstage.align.estimate.
@@ -57,6 +57,7 @@ def main():
     parser.add_argument("--alignment", required=True, metavar="OUT.json")
     parser.add_argument("--out", required=True, metavar="OUT.flac")
     parser.add_argument("--seconds", type=float, default=20.0, help="longest passage, seconds")
+    parser.add_argument("--plot", metavar="OUT.png", help="a picture of the two sides over each other")
     options = parser.parse_args()
     if options.seconds <= 0:
         raise UserError(f"expected a positive length, found {options.seconds}", "--seconds")
@@ -67,6 +68,10 @@ def main():
     from soundstage.media import write_flac
 
     write_flac(options.out, both)
+    if options.plot:
+        from soundstage.align.plot import draw_overlay
+
+        draw_overlay(both, start, options.plot, f"{options.track}\non {options.reference}")
     cli.say(f"from {start:.2f} s of the film, {len(both) / 48000:.1f} s, confidence {part['confidence']}")
 
 

@@ -1,7 +1,13 @@
 """One picture that says whether to believe an alignment."""
 
+import numpy as np
+
 from soundstage.align.coarse import TOP_CHANCE
 from soundstage.files import atomic
+from soundstage.units import AUDIO_HZ
+
+BAND_HZ = 150, 6000  # what every codec keeps
+CLOSE_SAMPLES = AUDIO_HZ // 20
 
 
 def draw(result, path, names):
@@ -23,10 +29,51 @@ def draw(result, path, names):
         _shots(upper, lower, result)
     accepted = f"accepted, confidence {result['confidence']:.2f}" + (", pitch kept" * result["pitch_corrected"])
     word = accepted if result["accepted"] else f"refused: {result['reason']}"
-    figure.suptitle(f"{names[0][1]}\non {names[0][0]}\n{word}", fontsize=9)
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    figure.suptitle(f"{names[0][1]}\non {names[0][0]}{more}\n{word}", fontsize=9)
+    _save(figure, path)
+
+
+def draw_overlay(both, start_seconds, path, title):
+    """Write a PNG: the two sides of a passage over each other, whole and where they agree most.
+
+    both: (samples, 2) float32 at 48 kHz, film and aligned dub; start_seconds: of the film.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from scipy import signal
+
+    band = signal.butter(4, BAND_HZ, "bandpass", fs=AUDIO_HZ, output="sos")
+    sides = signal.sosfiltfilt(band, both, axis=0)
+    blocks = [_agreement(sides[at : at + CLOSE_SAMPLES]) for at in range(0, len(sides), CLOSE_SAMPLES)]
+    best = int(np.argmax(blocks)) * CLOSE_SAMPLES
+    figure, axes = pyplot.subplots(2, 1, figsize=(11, 6), layout="constrained")
+    for axis, first, last in ((axes[0], 0, len(sides)), (axes[1], best, best + CLOSE_SAMPLES)):
+        part = sides[first:last]
+        seconds = start_seconds + (first + np.arange(len(part))) / AUDIO_HZ
+        axis.plot(seconds, part[:, 0], color="tab:blue", linewidth=0.8, label="left: film")
+        axis.plot(seconds, part[:, 1], color="tab:orange", linewidth=0.8, alpha=0.8, label="right: dub")
+        axis.set_ylabel(f"{BAND_HZ[0]} to {BAND_HZ[1]} Hz")
+    axes[0].legend(loc="upper right")
+    milliseconds = 1000 * CLOSE_SAMPLES // AUDIO_HZ
+    axes[1].set_xlabel(f"film, s (below: the {milliseconds} ms that agree most, r = {max(blocks):.2f})")
+    figure.suptitle(title, fontsize=9)
+    _save(figure, path)
+
+
+def _agreement(part):
+    """Return the correlation of the two sides of (samples, 2), 0 where there is nothing to hear."""
+    left, right = part.T
+    power = float(np.sqrt(np.mean(left**2) * np.mean(right**2)))
+    return float(np.mean(left * right)) / power if power > 1e-4 else 0.0
+
+
+def _save(figure, path):
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
-    pyplot.close(figure)
+    figure.clear()
 
 
 def _film(upper, lower, result):
@@ -63,14 +110,22 @@ def _film(upper, lower, result):
 
 
 def _shots(upper, lower, result):
-    shots = result.get("shots", [])
-    numbers = range(len(shots))
-    lags = [1000 * shot["offset_seconds"] for shot in shots]
-    upper.scatter(numbers, lags, c=[shot["score"] for shot in shots], cmap="viridis", vmin=0)
-    upper.axhline(1000 * result["offset_seconds"], color="tab:green", label="common lag")
-    upper.set(ylabel="lag of each shot alone, ms", xticks=list(numbers))
-    upper.legend(loc="upper right")
-    lower.bar(numbers, [shot["score_at_common"] for shot in shots], color="tab:blue")
-    lower.axhline(result["control"], color="tab:red", linestyle="--", label="unrelated sound")
-    lower.set(xlabel="shot", ylabel="evidence (z) at the common lag", xticks=list(numbers))
-    lower.legend(loc="upper right")
+    """Draw evidence by lag, all shots together, and how each shot supports the lag that was chosen."""
+    shots, curve = result.get("shots", []), result.get("curve", {"lags_seconds": [], "evidence": []})
+    color = "tab:green" if result["accepted"] else "tab:red"
+    lag, control = 1000 * result["offset_seconds"], result["control"]
+    upper.fill_between([1000 * x for x in curve["lags_seconds"]], curve["evidence"], color="tab:blue", linewidth=1)
+    upper.axhline(control, color="tab:red", linestyle="--", label=f"unrelated sound reaches {control:.0f}")
+    word = "chosen" if result["accepted"] else "best, not trusted"
+    upper.plot([lag], [result.get("score", 0)], "o", color=color, label=f"{word}: {lag:+.2f} ms", zorder=3)
+    for shot in shots if len(shots) > 1 else []:
+        upper.plot([1000 * shot["offset_seconds"]], [0], "^", color="black", clip_on=False, markersize=5)
+    alone = "; triangles: each shot alone" if len(shots) > 1 else ""
+    upper.set(xlabel=f"lag of the track, ms{alone}", ylabel="evidence (z), all shots")
+    upper.set_ylim(0, 1.25 * max([control, *curve["evidence"]]))
+    upper.legend(loc="upper right", ncols=2)
+    names = [f"shot {number}" for number in range(len(shots))]
+    lower.barh(names, [shot["score_at_common"] for shot in shots], height=0.6, color=color)
+    lower.axvline(control, color="tab:red", linestyle="--")
+    lower.set_ylim(len(shots) - 0.2 if len(shots) > 1 else 1, -1 if len(shots) == 1 else -0.8)
+    lower.set(xlabel="evidence (z) of each shot at that lag")

@@ -18,6 +18,7 @@ GUARD_SECONDS = 0.005
 # A few windows of one shot are too small a sample of wrong pairings. Of 456 pairs of unrelated real
 # shots (2 to 9 s) the highest reached z 35, of those above 2 s 26; shots that share a bed start at 80.
 CONTROL_FLOOR = 25.0
+CURVE_POINTS = 1001  # of a picture's width
 
 
 def align(pairs, settings):
@@ -25,7 +26,8 @@ def align(pairs, settings):
 
     pairs: list of (reference, track), each (n,) at 16 kHz. Keys as soundstage.align.film:
     accepted, reason, rate, offset_seconds, segments (one per shot), confidence, control,
-    pitch_corrected; `shots` says for each shot what it has to say alone.
+    pitch_corrected; `shots` says for each shot what it has to say alone, `curve` what all say of
+    each lag.
     """
     pairings = [_pairing(reference, track, settings) for reference, track in pairs]
     measured = [pairing(0) for pairing in pairings]
@@ -52,6 +54,18 @@ def align(pairs, settings):
         "score": round(score, 3),
         "pitch_corrected": False,
         "shots": shots,
+        "curve": _curve(steps, total),
+    }
+
+
+def _curve(steps, total):
+    """Return the evidence (z) for every lag, for the picture: the highest of each millisecond or so."""
+    z = (total - total.mean()) / max(float(total.std()), 1e-12)
+    parts = np.array_split(np.arange(len(steps)), min(len(steps), CURVE_POINTS))
+    tops = [part[np.argmax(z[part])] for part in parts]
+    return {
+        "lags_seconds": [round(float(steps[top]), 5) for top in tops],
+        "evidence": [round(float(z[top]), 2) for top in tops],
     }
 
 
