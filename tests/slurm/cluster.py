@@ -135,11 +135,49 @@ def stop():
     shutil.rmtree(STATE, ignore_errors=True)
 
 
+def lose_node():
+    """End slurmd and every process of its jobs at once, as when a machine loses its power, and tell slurmctld.
+
+    By itself slurmctld would notice after SlurmdTimeout, five minutes.
+    """
+    jobs = [int(line.split()[0]) for line in _ask("scontrol", "listpids").splitlines()[1:]]
+    daemons = {_parent(pid) for pid in jobs if _name(_parent(pid)) == "slurmstepd"}
+    for pid in [_alive("slurmd"), *daemons, *jobs]:
+        with contextlib.suppress(ProcessLookupError, TypeError):
+            os.kill(pid, signal.SIGKILL)
+    _ask("scontrol", "update", f"nodename={_host()}", "state=down", "reason=lost")
+
+
+def return_node():
+    """Start slurmd again after `lose_node`, and wait until it takes jobs."""
+    _start("slurmd", "-D")
+    _wait("the machine to take jobs", lambda: "idle" in _ask("sinfo", "--noheader", "--format=%T"))
+
+
+def _host():
+    return socket.gethostname().split(".")[0]
+
+
+def _parent(pid):
+    """Return the process id of a process's parent, 0 when there is none."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _name(pid):
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def _write_configuration():
     for folder in (STATE, STATE / "slurmctld", STATE / "slurmd", STATE / "munge", CONFIGURATION):
         folder.mkdir(parents=True, exist_ok=True)
     values = {
-        "host": socket.gethostname().split(".")[0],
+        "host": _host(),
         "ports": PORTS,
         "state": STATE,
         "cpus": os.cpu_count(),

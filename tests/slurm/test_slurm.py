@@ -1,9 +1,11 @@
 """The workflow through sbatch on a real SLURM of one machine: `make test-slurm`, as root.
 
-One small table 1 to its end, a training cancelled and continued with the same weights, a job that takes
-more memory than it asked for and its second attempt.
+One small table 1 to its end; a training whose node is lost, that is put back into the queue, cancelled and
+stopped at its time limit, and ends with the same weights; one on two tasks; a job that takes more memory
+than it asked for and its second attempt.
 """
 
+import contextlib
 import csv
 import os
 import re
@@ -22,7 +24,9 @@ OVERLAYS = [str(ROOT / "tests" / "tiny.yaml"), str(ROOT / "tests" / "slurm" / "o
 # what a person sets for a busy cluster is shortened for a machine with three jobs
 QUICK = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10", "--jobs", "3", "--slurm-no-account"]
 GROUP = "shards_prepare_inputs_write_shards"
-TRAINED = "work/pretrain/monolingual/0"
+MODEL, CHECKPOINT = (f"work/pretrain/monolingual/0/{name}" for name in ("model.pt", "checkpoint/checkpoint.pt"))
+LOG = "logs/pretrain/monolingual-0.log"
+GOES_ON = "goes on from the checkpoint after step"
 pytestmark = pytest.mark.slurm
 
 
@@ -50,11 +54,11 @@ def folder(slurm, tmp_path_factory):
     return tmp_path_factory.mktemp("run")
 
 
-def snakemake(folder, *arguments, snakefile=ROOT / "Snakefile", profile="slurm", check=True):
+def snakemake(folder, *arguments, snakefile=ROOT / "Snakefile", profile="slurm", check=True, **environment):
     """Run Snakemake to its end; return what it printed."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     command += ["--profile", str(ROOT / "workflow" / "profiles" / profile), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=560)
     text = done.stdout + done.stderr
     assert not check or done.returncode == 0, text[-6000:]
@@ -91,34 +95,125 @@ def test_table1_is_made_through_sbatch(folder, capsys):
     assert submitted == set(asked) - {GROUP} and local == {"list_films", "make_table1"}
 
 
-def test_a_cancelled_training_goes_on_and_ends_with_the_same_weights(folder):
-    """Cancelled once by scancel while it trains; the profile's second attempt goes on from its checkpoint."""
-    long = folder / "long.yaml"
-    long.write_text("pretrain: {steps: 60, checkpoint_steps: 2}")
-    words = ["--configfile", *OVERLAYS, str(long), "--set-resources", "train_towers:gpu=1"]
-    target = f"{TRAINED}/model.pt"
-    checkpoint = folder / TRAINED / "checkpoint" / "checkpoint.pt"
-    canceller = threading.Thread(target=cancel_when, args=(checkpoint,), daemon=True)
-    canceller.start()
-    text = snakemake(folder, *QUICK, *words, "--", target)
-    canceller.join()
+def long_training(folder):
+    """Return Snakemake's words for a training that lasts long enough to be disturbed four times."""
+    overlay = folder / "long.yaml"
+    overlay.write_text("pretrain: {steps: 300, checkpoint_steps: 5}")
+    return ["--configfile", *OVERLAYS, str(overlay), "--set-resources", "train_towers:gpu=1"]
+
+
+def test_the_loss_of_its_node_is_a_failed_training(folder):
+    """Without requeueing and without a second attempt."""
+    profile = folder / "no-requeue"
+    profile.mkdir()
+    shipped = (ROOT / "workflow/profiles/slurm/profile.yaml").read_text()
+    (profile / "profile.yaml").write_text(shipped.replace("slurm-requeue:", "slurm-no-requeue:"))
+    with meanwhile(folder, lose_its_node):
+        words = ["--retries", "0", *long_training(folder), "--", MODEL]
+        text = snakemake(folder, *QUICK, *words, profile=profile, check=False)
+    assert "NODE_FAIL" in text and not (folder / MODEL).exists() and (folder / CHECKPOINT).exists()
+
+
+def test_that_training_goes_on_through_all_that_a_cluster_does_to_it(folder):
+    """Put back into the queue, cancelled, at its time limit; in the end the weights of an undisturbed one."""
+    words = long_training(folder)
+    with meanwhile(folder, requeue, cancel, reach_the_time_limit):
+        text = snakemake(folder, *QUICK, "--rerun-incomplete", *words, "--", MODEL)
     assert "CANCELLED" in text and requests()["train_towers"]["gpu"] == "1"
-    logs = list((folder / ".snakemake" / "slurm_logs" / "rule_train_towers").rglob("*.log"))
-    assert any("stopped by a signal, saved after step" in path.read_text() for path in logs)
-    assert "goes on from the checkpoint after step" in (folder / "logs/pretrain/monolingual-0.log").read_text()
-    stopped = (folder / target).read_bytes()
-    snakemake(folder, "--cores", "1", *words[:-2], "--force", "--", target, profile="local")
-    assert "goes on from" not in (folder / "logs/pretrain/monolingual-0.log").read_text()
-    assert (folder / target).read_bytes() == stopped
+    logs = (folder / ".snakemake/slurm_logs/rule_train_towers").rglob("*.log")
+    assert sum("stopped by a signal, saved after step" in path.read_text() for path in logs) == 2
+    check_undisturbed(folder, *words[:-2])
 
 
-def cancel_when(path):
-    """Cancel every running job as soon as a file exists."""
-    for _ in range(3000):
-        if path.exists():
-            break
-        time.sleep(0.1)
-    subprocess.run(["scancel", "--user=root", "--state=RUNNING"], check=True)
+def test_two_tasks_train_together_and_go_on_together(folder):
+    """Two tasks stand for two nodes; the weights are those of two processes on one machine."""
+    (folder / "two.yaml").write_text("pretrain: {steps: 40, checkpoint_steps: 5}")
+    words = ["--configfile", *OVERLAYS, str(folder / "two.yaml")]
+    with meanwhile(folder, cancel):
+        tasks = ["--set-resources", "train_towers:tasks=2", "train_towers:mpi=srun"]
+        snakemake(folder, *QUICK, *words, "--force", *tasks, "--", MODEL)
+    assert requests()["train_towers"]["cpu"] == "2" and GOES_ON in (folder / LOG).read_text()
+    check_undisturbed(folder, *words, "--resources", "gpu=2", "--set-resources", "train_towers:gpu=2")
+
+
+def check_undisturbed(folder, *words):
+    """Train again on this machine, without SLURM and in one go, and compare the weights bit by bit."""
+    disturbed = (folder / MODEL).read_bytes()
+    snakemake(folder, "--cores", "2", *words, "--force", "--", MODEL, profile="local", CUDA_VISIBLE_DEVICES="0,1")
+    assert GOES_ON not in (folder / LOG).read_text()
+    assert (folder / MODEL).read_bytes() == disturbed
+
+
+@contextlib.contextmanager
+def meanwhile(folder, *troubles):
+    """Make trouble for the training while Snakemake waits for it: one function of `folder` after another."""
+    done = []
+
+    def work():
+        for trouble in troubles:
+            until(lambda: not ask("squeue", "--noheader", "--states=COMPLETING") and running())
+            saved = changed(folder / CHECKPOINT)
+            until(lambda saved=saved: running() and changed(folder / CHECKPOINT) > saved)
+            trouble(folder)
+            done.append(trouble)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    yield
+    thread.join(30)
+    assert done == list(troubles)
+
+
+def lose_its_node(folder):
+    """Let the machine vanish, and come back when the job has failed."""
+    job = running()
+    cluster.lose_node()
+    until(lambda: "NODE_FAIL" in ask("scontrol", "show", "job", job))
+    cluster.return_node()
+
+
+def requeue(folder):
+    """Put the job back into the queue, as a preemption does, and see that it goes on when it runs again."""
+    job = running()
+    ask("scontrol", "requeue", job)
+    until(lambda: "JobState=PENDING" in ask("scontrol", "show", "job", job))
+    ask("scontrol", "update", f"jobid={job}", "StartTime=now")
+    until(lambda: running() == job and GOES_ON in (folder / LOG).read_text())
+
+
+def cancel(folder):
+    """Cancel the job."""
+    ask("scancel", running())
+
+
+def reach_the_time_limit(folder):
+    """Bring the time limit so near that SLURM warns the job."""
+    job = running()
+    ask("scontrol", "update", f"jobid={job}", "TimeLimit=2")
+    until(lambda: running() != job)
+
+
+def running():
+    """Return the number of the job that runs, "" without one."""
+    return ask("squeue", "--noheader", "--states=RUNNING", "--format=%A")
+
+
+def ask(*command):
+    """Return what a command of SLURM prints."""
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def changed(path):
+    """Return when a file was changed last, 0 without it."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def until(ready, seconds=300):
+    """Wait until ready() is true."""
+    end = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
 
 
 def test_a_job_that_takes_too_much_memory_gets_more_at_its_second_attempt(folder):
