@@ -4,8 +4,8 @@
 
 Makes the embedded corpus with some films, and with twice as many, and everything up to a small table 1,
 both with two cores; forecasts the second run from the benchmark files of the first; prints both beside
-each other. Hours are of the clock, so that the machine has to be quiet; with --only and --folder the two
-runs can be made one at a time.
+each other, by the clock and by the processor time that Snakemake saw. The clock wants a quiet machine; with
+--only and --folder the two runs can be made one at a time.
 """
 
 import argparse
@@ -49,27 +49,26 @@ def make(folder, films):
     subprocess.run(command, cwd=folder, env=environment, check=True)
 
 
-def measured(folder):
-    """Return (hours of film, lines of plan.measured with the index stage, part) of a run."""
-    table = plan.measured(plan.jobs(folder / "logs"), folder / "work")
+def measured(folder, column):
+    """Return (hours of film, lines of plan.measured with the index stage, part) of a run, by one of its clocks."""
+    table = plan.measured(plan.jobs(folder / "logs", column), folder / "work")
     return plan.measured_hours(folder / "work"), table.set_index(["stage", "part"])
 
 
-def compare(first, second):
-    """Return a table per stage, and one per part: what was forecast and measured, and their ratios."""
-    (short, before), (long, after) = measured(first), measured(second)
-    forecast = plan.forecast(before, long / short)
-    return [beside(forecast, after, names) for names in (["stage"], ["stage", "part"])]
-
-
-def beside(forecast, after, names):
-    """Return seconds and megabytes, forecast and measured, summed by the index levels `names`."""
-    sums = [table.groupby(names)[["cpu_hours", "gigabytes"]].sum() for table in (forecast, after)]
+def compare(first, second, names):
+    """Return seconds of the clock, of processors, and MB, forecast and measured, summed by the index levels `names`."""
     columns = {}
-    for column, name, factor in (("cpu_hours", "seconds", 3600), ("gigabytes", "MB", 1000)):
-        expected, found = (factor * table[column] for table in sums)
-        columns |= {f"{name} forecast": expected, f"{name} measured": found, f"ratio of {name}": expected / found}
-    return pandas.DataFrame(columns)
+    for clock, words in (("s", "seconds"), ("cpu_time", "processor seconds")):
+        (short, before), (long, after) = measured(first, clock), measured(second, clock)
+        forecast = plan.forecast(before, long / short)
+        columns |= beside(words, 3600 * forecast["cpu_hours"], 3600 * after["cpu_hours"], names)
+    return pandas.DataFrame(columns | beside("MB", 1000 * forecast["gigabytes"], 1000 * after["gigabytes"], names))
+
+
+def beside(words, forecast, found, names):
+    """Return what was forecast and measured as columns, with their ratio."""
+    expected, found = (column.groupby(names).sum() for column in (forecast, found))
+    return {f"{words} forecast": expected, "measured " + words: found, f"ratio of {words}": expected / found}
 
 
 def main():
@@ -85,7 +84,8 @@ def main():
             if options.only in (None, name):
                 make(folder / name, factor * options.films)
         if options.only in (None, "compare"):
-            for table in compare(folder / "first", folder / "second"):
+            for names in (["stage"], ["stage", "part"]):
+                table = compare(folder / "first", folder / "second", names)
                 print(table.to_string(float_format="{:.2f}".format), end="\n\n")
 
 

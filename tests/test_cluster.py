@@ -117,7 +117,7 @@ def write_measured_run(folder, films=4, film_seconds=900):
     def benchmark(name, seconds, extra=()):
         path = folder / "logs" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns = {"s": seconds, "max_rss": 100, **dict(extra)}
+        columns = {"s": seconds, "max_rss": 100, "cpu_time": 1 if seconds > 1 else "NA", **dict(extra)}
         path.write_text("\t".join(columns) + "\n" + "\t".join(map(str, columns.values())) + "\n")
 
     for index in range(films):
@@ -127,6 +127,8 @@ def write_measured_run(folder, films=4, film_seconds=900):
         (folder / "work/shards" / f"{film}-0.tar").write_bytes(bytes(250_000))
         benchmark(f"films/{film}", 36)
         benchmark(f"shards/{film}", 90)
+    benchmark("paper/corpus", 36)
+    benchmark("films/list", 0.1)
     (folder / "work/pretrain/dubs/0").mkdir(parents=True)
     (folder / "work/pretrain/dubs/0/model.pt").write_bytes(bytes(3000))
     benchmark(
@@ -148,6 +150,9 @@ def test_a_forecast_grows_with_the_films_and_not_with_the_trainings(tmp_path):
     training = twice.loc[("pretrain", "runs")]
     assert training["cpu_hours"] == 2.0 and training["gpu_hours"] == 1.0 and training["jobs"] == 1
     assert training["gigabytes"] == pytest.approx(3e-6)
+    assert twice.loc[("paper", "corpus"), "jobs"] == 1
+    assert twice.loc[("paper", "corpus"), "cpu_hours"] == pytest.approx(0.02)
+    assert plan.jobs(tmp_path / "logs", "cpu_time")["hours"].sum() == pytest.approx(10 / 3600)
 
 
 def test_a_plan_needs_a_measured_run(tmp_path):
@@ -165,5 +170,5 @@ def test_every_rule_is_in_the_plan_under_its_stage(data):
     for job in (re.sub(r"\{\w+\}", "x", name) for name in named):
         part = next(part for part in plan.PARTS if re.fullmatch(part.logs, job))
         assert part.stage == job.split("/")[0]
-        assert part.grows == ("film-001" in job), job
+        assert (part.grows == "jobs") == ("film-001" in job), job
         assert ("features-" in job) == (part.part == "features"), job

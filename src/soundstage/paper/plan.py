@@ -4,10 +4,11 @@ python -m soundstage.paper.plan --hours 1000 [--logs logs] [--work work] [--out 
 
 Work on films is taken to grow with their hours, at the measured number of dubs and length of a film;
 trainings, evaluations and event parsing are counted as measured, because their length is set by the
-configuration and not by the films. CPU-hours are hours of a job times its threads (and its tasks, where it
-had several), which is what a cluster counts; GPU-hours are hours times the GPUs that the job asked for, 0
-where the measured run used none. Threads and GPUs stand in benchmark files that a profile of ours has made
-(`benchmark-extended`); without them a job is counted as one thread and no GPU.
+configuration and not by the films; the column `grows` says what was taken to grow. CPU-hours are hours of a
+job times its threads (and its tasks, where it had several), which is what a cluster counts; GPU-hours are
+hours times the GPUs that the job asked for, 0 where the measured run used none. Threads and GPUs stand in
+benchmark files that a profile of ours has made (`benchmark-extended`); without them a job is counted as one
+thread and no GPU.
 """
 
 import re
@@ -22,36 +23,40 @@ from soundstage.files import atomic, read_json
 
 
 class Part(NamedTuple):
-    """A kind of job: its stage, pattern of its benchmark files, the folders it fills, and whether films count."""
+    """A kind of job: its stage, pattern of its benchmark files, the folders it fills, and what grows with the films.
+
+    grows: "jobs", there are more of them; "work", they are as many but each takes longer; "no".
+    """
 
     stage: str
     part: str
     logs: str
     folders: tuple
-    grows: bool
+    grows: str
 
 
 # The first part whose pattern fits a benchmark file or folder counts it.
 PARTS = (
-    Part("studio", "films", r"studio/film-.*", ("studio/films",), True),
-    Part("studio", "benchmarks", r"studio/.*", ("studio",), False),
-    Part("films", "list", r"films/list", ("films/films.txt",), False),
-    Part("films", "tracks", r"films/.*", ("films",), True),
-    Part("align", "tracks", r"align/.*", ("align",), True),
-    Part("clips", "films", r"clips/.*", ("clips",), True),
-    Part("nospeech", "tracks", r"nospeech/.*", ("nospeech",), True),
-    Part("shards", "films", r"shards/.*", ("shards",), True),
-    Part("pretrain", "inputs", r"pretrain/(inputs|remix)-.*", ("pretrain/inputs", "pretrain/remix"), True),
-    Part("pretrain", "runs", r"pretrain/.*", ("pretrain",), False),
-    Part("teachers", "scores", r"teachers/(.*/)?scores-.*", ("teachers/scores", "teachers/ave/scores"), False),
-    Part("teachers", "features", r"teachers/(.*/)?features-.*", ("teachers/features", "teachers/ave/features"), False),
-    Part("teachers", "labels", r"teachers/.*", ("teachers",), False),
-    Part("parse", "features", r"parse/(.*/)?features-.*", ("parse/features", "parse/ave/features"), False),
-    Part("parse", "variants", r"parse/.*", ("parse",), False),
-    Part("evaluate", "inputs", r"evaluate/inputs-.*", ("evaluate/inputs",), False),
-    Part("evaluate", "runs", r"evaluate/.*", ("evaluate",), False),
-    Part("paper", "corpus", r"paper/corpus", (), False),
-    Part("paper", "tables", r"paper/.*", (), False),
+    Part("studio", "films", r"studio/film-.*", ("studio/films",), "jobs"),
+    Part("studio", "benchmarks", r"studio/.*", ("studio",), "no"),
+    Part("films", "list", r"films/list", ("films/films.txt",), "no"),
+    Part("films", "tracks", r"films/.*", ("films",), "jobs"),
+    Part("align", "tracks", r"align/.*", ("align",), "jobs"),
+    Part("clips", "films", r"clips/.*", ("clips",), "jobs"),
+    Part("nospeech", "tracks", r"nospeech/.*", ("nospeech",), "jobs"),
+    Part("shards", "films", r"shards/.*", ("shards",), "jobs"),
+    Part("pretrain", "inputs", r"pretrain/(inputs|remix)-.*", ("pretrain/inputs", "pretrain/remix"), "jobs"),
+    Part("pretrain", "runs", r"pretrain/.*", ("pretrain",), "no"),
+    Part("teachers", "scores", r"teachers/(.*/)?scores-.*", ("teachers/scores", "teachers/ave/scores"), "no"),
+    Part("teachers", "features", r"teachers/(.*/)?features-.*", ("teachers/features", "teachers/ave/features"), "no"),
+    Part("teachers", "labels", r"teachers/.*", ("teachers",), "no"),
+    Part("parse", "features", r"parse/(.*/)?features-.*", ("parse/features", "parse/ave/features"), "no"),
+    Part("parse", "variants", r"parse/.*", ("parse",), "no"),
+    Part("evaluate", "inputs", r"evaluate/inputs-.*", ("evaluate/inputs",), "no"),
+    Part("evaluate", "retrieval", r"evaluate/.*-retrieval", (), "work"),
+    Part("evaluate", "runs", r"evaluate/.*", ("evaluate",), "no"),
+    Part("paper", "corpus", r"paper/corpus", (), "work"),
+    Part("paper", "tables", r"paper/.*", (), "no"),
 )
 
 
@@ -66,18 +71,28 @@ def measured_hours(work):
     return seconds / 3600
 
 
-def jobs(logs):
-    """Return one line per benchmark file: job (stage/name), hours, threads (of all its tasks), gpus."""
+def jobs(logs, column="s"):
+    """Return one line per benchmark file: job (stage/name), hours, threads (of all its tasks), gpus.
+
+    column: the clock "s", or "cpu_time", the processor time that Snakemake saw in its looks at the job,
+    which misses processes that end between two looks but does not depend on what else the machine does.
+    """
     rows = []
     for path in sorted(Path(logs).rglob("*.tsv")):
         last = pandas.read_csv(path, sep="\t").iloc[-1]
         name = path.relative_to(logs).with_suffix("").as_posix()
         resources = str(last.get("resources", ""))
         threads = int(last.get("threads", 1)) * max(1, _asked("tasks", resources))
-        rows.append((name, float(last["s"]) / 3600, threads, _asked("gpu", resources)))
+        rows.append((name, _number(last[column]) / 3600, threads, _asked("gpu", resources)))
     if not rows:
         raise UserError("expected benchmark files of a run, found none", logs, "run first")
     return pandas.DataFrame(rows, columns=["job", "hours", "threads", "gpus"])
+
+
+def _number(value):
+    """Return a figure of a benchmark file; 0 where a job was too short for a look at it."""
+    number = pandas.to_numeric(value, errors="coerce")
+    return 0.0 if pandas.isna(number) else float(number)
 
 
 def _asked(name, resources):
@@ -116,7 +131,8 @@ def forecast(table, factor):
     """Return the lines of measured() for a corpus `factor` times as long."""
     result = table.copy()
     for name in ("jobs", "cpu_hours", "gpu_hours", "gigabytes"):
-        result[name] = table[name].where(~table["grows"], table[name] * factor)
+        grown = table["grows"].isin(["jobs"] if name == "jobs" else ["jobs", "work"])
+        result[name] = table[name].where(~grown, table[name] * factor)
     result["jobs"] = result["jobs"].round().astype(int)
     return result
 
@@ -142,7 +158,7 @@ def main():
 
 
 def _text(table):
-    shown = table.drop(columns="grows").assign(grows=table["grows"].map({True: "with hours", False: "no"}))
+    shown = table.drop(columns="grows").assign(grows=table["grows"].replace("no", ""))
     total = table[["jobs", "cpu_hours", "gpu_hours", "gigabytes"]].sum()
     sums = pandas.DataFrame([{"stage": "all", "part": "", **total, "grows": ""}])
     both = pandas.concat([shown, sums]).astype({"jobs": int})
