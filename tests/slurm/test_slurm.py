@@ -98,7 +98,7 @@ def test_table1_is_made_through_sbatch(folder, capsys):
 def long_training(folder):
     """Return Snakemake's words for a training that lasts long enough to be disturbed four times."""
     overlay = folder / "long.yaml"
-    overlay.write_text("pretrain: {steps: 300, checkpoint_steps: 5}")
+    overlay.write_text("pretrain: {steps: 100, checkpoint_steps: 5}")
     return ["--configfile", *OVERLAYS, str(overlay), "--set-resources", "train_towers:gpu=1"]
 
 
@@ -187,10 +187,35 @@ def cancel(folder):
 
 
 def reach_the_time_limit(folder):
-    """Bring the time limit so near that SLURM warns the job."""
+    """Bring the time limit so near that SLURM warns the job, holding the training until it does.
+
+    SLURM looks at time limits twice a minute, and the training would be over by then.
+    """
     job = running()
+    pids = [int(line.split()[0]) for line in ask("scontrol", "listpids", job).splitlines()[1:]]
+    trainers = [pid for pid in pids if b"soundstage.pretrain.train" in words_of(pid)[:4]]
+    assert trainers
+    for pid in trainers:
+        os.kill(pid, signal.SIGSTOP)
     ask("scontrol", "update", f"jobid={job}", "TimeLimit=2")
-    until(lambda: running() != job)
+    until(lambda: not any(is_held(pid) for pid in trainers))  # SLURM wakes what it warns
+
+
+def words_of(pid):
+    """Return the command line of a process as a list of bytes."""
+    return _told(pid, "cmdline").split(b"\0")
+
+
+def is_held(pid):
+    """Return whether a process is stopped, and has not gone on or ended."""
+    return _told(pid, "stat").rpartition(b")")[2].split()[:1] == [b"T"]
+
+
+def _told(pid, name):
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it has ended
+        return b""
 
 
 def running():
