@@ -51,7 +51,9 @@ localrules:
     make_table5,
     make_table6,
     make_table7,
+    make_table8,
     make_retrieval,
+    draw_timelines,
     describe_corpus,
 
 

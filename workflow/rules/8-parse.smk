@@ -28,7 +28,8 @@ rule pack_features:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
+        mem_mb=megabytes(6000),
+        disk_mb=20000,
         runtime="2h",
     params:
         annotations=annotation_folder,
