@@ -1,0 +1,108 @@
+"""HEAR's probe: does it agree with logistic regression, and what does training its grid together save?
+
+python benchmarks/probe.py [--device cuda] [--points 8] [--epochs 12] [--repeats 3] [--skip agreement]
+
+Agreement: embeddings around one centre a class, of known separability, and at least 5,000 test clips; HEAR's probe
+by its official protocol (search over 8 of 16 settings, early stopping) beside scikit-learn's logistic regression
+on the same training clips, standardised. Time: the same 8 networks for the same epochs, trained together and
+one by one, from the same rows.
+"""
+
+import argparse
+import dataclasses
+import warnings
+
+import numpy as np
+import torch
+from measure import best_seconds, machine, table
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from soundstage.evaluate import mlp
+from soundstage.evaluate.metrics import accuracy_percent
+from soundstage.evaluate.roles import TEST, TRAIN, VALID
+from soundstage.evaluate.settings import Settings
+
+AGREEMENT = "accuracy_percent"
+
+
+def main():
+    """Read the flags, measure, print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--points", type=int, default=8, help="settings of the grid, at most 16")
+    parser.add_argument("--epochs", type=int, default=12, help="of the timed trainings")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--train", type=int, default=1000, help="training clips")
+    parser.add_argument("--test", type=int, default=5000, help="test clips of the agreement")
+    parser.add_argument("--skip", nargs="*", default=[], choices=["agreement", "time"])
+    options = parser.parse_args()
+    machine(options.device)
+    if "agreement" not in options.skip:
+        head = ["classes, dimensions, spread", "HEAR's probe, %", "logistic regression, %", "difference"]
+        table(head, (agreement(*case, options) for case in ((10, 32, 1.6), (10, 128, 3.0), (50, 128, 2.5))))
+    if "time" not in options.skip:
+        head = ["embeddings", "together, s", "one by one, s", "one by one / together"]
+        table(head, (times(dim, classes, options) for dim, classes in ((192, 10), (768, 50))))
+
+
+def blobs(clips, classes, dim, spread, seed=0):
+    """Return embeddings (clips, dim) float32 around one centre per class, and labels (clips, classes)."""
+    centres = np.random.default_rng(99).normal(size=(classes, dim))
+    number = np.arange(clips) % classes
+    features = centres[number] + spread * np.random.default_rng(seed).normal(size=(clips, dim))
+    return features.astype(np.float32), np.eye(classes, dtype=np.uint8)[number]
+
+
+def agreement(classes, dim, spread, options):
+    """Return a row: both accuracies over the test clips, and how far apart they are in points."""
+    train, valid = options.train, options.train // 4
+    features, labels = blobs(train + valid + options.test, classes, dim, spread)
+    role = np.full(len(features), TEST)
+    role[:train], role[train : train + valid] = TRAIN, VALID
+    protocol = dataclasses.replace(mlp.OFFICIAL, points=options.points)
+    fold = mlp.mlp(features, labels, role[None], AGREEMENT, Settings(), protocol)[0]
+    mine = accuracy_percent(fold.scores, labels[fold.test])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=logistic_strength(features, labels, train, valid)))
+        model.fit(features[:train], labels[:train].argmax(1))
+    other = 100 * model.score(features[role == TEST], labels[role == TEST].argmax(1))
+    return f"{classes}, {dim}, {spread:g}", f"{mine:.2f}", f"{other:.2f}", f"{mine - other:+.2f}"
+
+
+def logistic_strength(features, labels, train, valid):
+    """Return the C that is best on the validation clips, as HEAR's probe chooses its setting there."""
+    part = slice(train, train + valid)
+    models = {c: make_pipeline(StandardScaler(), LogisticRegression(C=c)) for c in (0.001, 0.01, 0.1, 1.0)}
+    for model in models.values():
+        model.fit(features[:train], labels[:train].argmax(1))
+    return max(models, key=lambda c: models[c].score(features[part], labels[part].argmax(1)))
+
+
+def times(dim, classes, options):
+    """Return a row: seconds of the grid trained together and one by one, and their ratio."""
+    features, labels = blobs(options.train + options.train // 4, classes, dim, 2.0)
+    role = np.full(len(features), VALID)
+    role[: options.train] = TRAIN
+    data = [torch.from_numpy(x.astype(np.float32)).to(options.device) for x in (features, labels)]
+    rows = mlp.Rows(*data, role, AGREEMENT)
+    points = mlp.grid()[: options.points]
+
+    def trained(together):
+        protocol = dataclasses.replace(mlp.OFFICIAL, most_epochs=options.epochs, together=together)
+        return lambda: mlp.search(rows, points, protocol, 0)
+
+    found = {True: [], False: []}
+    trained(True)()
+    for _ in range(options.repeats):  # in turns, so that both meet the same machine
+        for together, seconds in found.items():
+            seconds.append(best_seconds(trained(together), 1, options.device, warm=False))
+    best = {together: min(seconds) for together, seconds in found.items()}
+    name = f"{options.train} clips, {dim} dimensions, {classes} classes"
+    return name, f"{best[True]:.2f}", f"{best[False]:.2f}", f"{best[False] / best[True]:.2f}"
+
+
+if __name__ == "__main__":
+    main()
