@@ -120,6 +120,8 @@ def tree(tmp_path_factory):
     for entry in yaml.safe_load(CONFIG.read_text())["evaluate"]["benchmarks"].values():
         if entry and "/hear/" in entry["folder"]:
             hear(folder / entry["folder"])
+    for folder_name in yaml.safe_load(CONFIG.read_text())["evaluate"]["timestamps"].values():
+        hear(folder / folder_name)
     write(data / "weights/demucs/abc-def.th", "x")
     write(data / "weights/r2plus1d_18.pth", "x")
     return folder

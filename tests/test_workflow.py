@@ -314,8 +314,9 @@ def test_the_schema_the_settings_and_the_configuration_agree():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     handled = {
         "pretrain": {"runs", "seeds", "run", "model", "ablation", "ablation_seeds", "table2"},
-        "evaluate": {"benchmarks", "table3", "table3_shared", "folders", "probes"},
+        "evaluate": {"benchmarks", "table3", "table3_shared", "folders", "probes", "timestamps"},
     }
+    handled["evaluate"] |= {"timestamps_hop_ms"}
     handled["paper"] = {"corpus"}
     handled["teachers"] = {"videos", "visual", "audio", "prompts", "shards", "labels"}
     handled["parse"] = {"corpus", "annotations", "seeds", "features", "variants", "variant", "table4", "table5"}

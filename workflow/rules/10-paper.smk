@@ -476,3 +476,40 @@ rule make_table8:
             --out {output.csv:q} \
             --settings {params.settings:q}
         """
+
+
+rule make_timestamps:
+    """Make the table of HEAR's tasks of time stamps."""
+    input:
+        expand("work/evaluate/{run}/{seed}/timestamps.json", run=RUNS, seed=SEEDS),
+    output:
+        csv=report("results/timestamps.csv", caption="../report/timestamps.rst", category="tables"),
+        tidy="results/timestamps.tidy.csv",
+        md="results/timestamps.md",
+        tex="results/timestamps.tex",
+    log:
+        "logs/paper/timestamps.log",
+    benchmark:
+        "logs/paper/timestamps.tsv"
+    conda:
+        "../../envs/paper.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000),
+        disk_mb=10,
+        runtime="10m",
+    params:
+        runs=RUNS,
+        seeds=SEEDS,
+        settings=table_settings(config["corpus"]["name"]),
+        recipe=recipe("paper.timestamps"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.paper.timestamps \
+            --found {input:q} \
+            --runs {params.runs:q} \
+            --seeds {params.seeds} \
+            --out {output.csv:q} \
+            --settings {params.settings:q}
+        """

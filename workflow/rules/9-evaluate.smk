@@ -194,3 +194,38 @@ rule measure_retrieval:
             --inputs @<(sed {params.named:q} {input.films:q}) \
             --out {output:q}
         """
+
+
+rule score_timestamps:
+    """Score one run's audio tower on HEAR's tasks of time stamps, which ask for more than its windows are made for."""
+    input:
+        model="work/pretrain/{run}/{seed}/model.pt",
+        folders=lambda wildcards: outside(TIMESTAMPS.values()),
+    output:
+        "work/evaluate/{run}/{seed}/timestamps.json",
+    log:
+        "logs/evaluate/{run}-{seed}-timestamps.log",
+    benchmark:
+        "logs/evaluate/{run}-{seed}-timestamps.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(6000),
+        disk_mb=100,
+        runtime="12h",
+        gpu=0,
+    params:
+        tasks=[f"{name}={folder}" for name, folder in TIMESTAMPS.items()],
+        hop_ms=config["evaluate"]["timestamps_hop_ms"],
+        recipe=recipe("evaluate.timestamps"),
+    shell:
+        r"""
+        exec &> >(tee {log:q})
+        python -m soundstage.devices --gpus {resources.gpu} -- \
+            python -m soundstage.evaluate.timestamps \
+            --model {input.model:q} \
+            --tasks {params.tasks:q} \
+            --hop-ms {params.hop_ms} \
+            --out {output:q}
+        """

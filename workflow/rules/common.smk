@@ -120,7 +120,15 @@ TABLE3_SHARED = config["evaluate"]["table3_shared"]
 BENCHMARK_OF = {**config["evaluate"]["benchmarks"], **config["evaluate"]["table3"]}
 STUDIO_BENCHMARKS = [name for name, entry in BENCHMARK_OF.items() if entry["folder"] == "studio"]
 # What of the section `evaluate` says which benchmarks there are, not how they are scored.
-BENCHMARK_KEYS = ("benchmarks", "table3", "table3_shared", "folders")
+BENCHMARK_KEYS = (
+    "benchmarks",
+    "table3",
+    "table3_shared",
+    "folders",
+    "timestamps",
+    "timestamps_hop_ms",
+)
+TIMESTAMPS = config["evaluate"]["timestamps"]
 # The probes of the benchmarks that have their own.
 PROBES = {name: entry["probe"] for name, entry in BENCHMARK_OF.items() if "probe" in entry}
 # The tracks of which some run uses the version without speech: the originals, if any run does.
@@ -522,6 +530,7 @@ RESULTS = (
     + ["results/table2.csv"] * bool(BENCHMARKS and TABLE2)
     + ["results/table3.csv"] * bool(TABLE3)
     + ["results/retrieval.csv"] * HELD_OUT
+    + ["results/timestamps.csv"] * bool(TIMESTAMPS)
     + ["results/studio.png"] * IS_STUDIO
     + expand("work/evaluate/{run}/{seed}/{folder}.parquet", run=RUNS, seed=SEEDS, folder=FOLDERS)
 )

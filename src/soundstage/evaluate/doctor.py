@@ -115,6 +115,8 @@ def examine(whole):
         for name, entry in whole["evaluate"][section].items():
             shared = (3,) if table == 1 and name in whole["evaluate"]["table3_shared"] else ()
             found.append(benchmark(f"evaluate.{section}.{name}.folder", name, entry, (table, *shared)))
+    for name, path in whole["evaluate"]["timestamps"].items():
+        found.append(folder(f"evaluate.timestamps.{name}", path, (), OWNERS["hear"], "*.wav"))
     for name, path in whole["evaluate"]["folders"].items():
         found.append(folder(f"evaluate.folders.{name}", path, (), "your own media files"))
     return found
