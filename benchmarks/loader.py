@@ -165,15 +165,16 @@ def main():
         tars = options.shards or make(Path(folder), options.clips, options.films)
         shards = survey(tars, balance=True)
         reader = Reader(settings, "dubs", shards.languages, shards.weights, 0)
-        head = ["route", "clips/s", "of the decoder alone", "of the decoder and views"]
-        table(head, routes(options, settings, shards, reader, Path(folder)))
+        found = routes(options, settings, shards, reader, Path(folder))
+        table(next(found), found)
 
 
 def routes(options, settings, shards, reader, folder):
-    """Yield (route, clips a second, shares of what as many cores decode alone, and with the views)."""
+    """Yield the head, then (route, clips a second, shares of what all cores decode alone, and with the views)."""
     samples = [sample for tar in shards.train for sample in listing(tar)[0]]
     size, cores = sum(Path(tar).stat().st_size for tar in shards.train), len(os.sched_getaffinity(0))
     print(f"{len(samples)} clips, {size / 1e6:.0f} MB, {len(shards.train)} shards, {cores} core(s) allowed\n")
+    yield "route", "clips/s", "of the decoder alone", "of the decoder and views"
     yield "raw tars, bytes only", f"{rate(lambda: read_bytes(samples), len(samples)):.0f}", "", ""
     samples = [sample for sample in samples if reader.wanted(sample.about(), sample)]
     timed = (samples * (1 + options.timed // len(samples)))[: options.timed]
