@@ -53,6 +53,7 @@ localrules:
     make_table7,
     make_table8,
     make_retrieval,
+    make_timestamps,
     draw_timelines,
     describe_corpus,
 
