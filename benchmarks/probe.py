@@ -25,6 +25,7 @@ from soundstage.evaluate.roles import TEST, TRAIN, VALID
 from soundstage.evaluate.settings import Settings
 
 AGREEMENT = "accuracy_percent"
+CASES = ((10, 32, 1.6), (10, 128, 3.0), (50, 128, 2.5))  # classes, dimensions, spread
 
 
 def main():
@@ -34,14 +35,15 @@ def main():
     parser.add_argument("--points", type=int, default=8, help="settings of the grid, at most 16")
     parser.add_argument("--epochs", type=int, default=12, help="of the timed trainings")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--train", type=int, default=1000, help="training clips")
+    parser.add_argument("--train", type=int, default=2000, help="training clips")
     parser.add_argument("--test", type=int, default=5000, help="test clips of the agreement")
+    parser.add_argument("--cases", type=int, default=3, help="how many of the agreements")
     parser.add_argument("--skip", nargs="*", default=[], choices=["agreement", "time"])
     options = parser.parse_args()
     machine(options.device)
     if "agreement" not in options.skip:
         head = ["classes, dimensions, spread", "HEAR's probe, %", "logistic regression, %", "difference"]
-        table(head, (agreement(*case, options) for case in ((10, 32, 1.6), (10, 128, 3.0), (50, 128, 2.5))))
+        table(head, (agreement(*case, options) for case in CASES[: options.cases]))
     if "time" not in options.skip:
         head = ["embeddings", "together, s", "one by one, s", "one by one / together"]
         table(head, (times(dim, classes, options) for dim, classes in ((192, 10), (768, 50))))
