@@ -59,7 +59,7 @@ def snakemake(folder, *arguments, snakefile=ROOT / "Snakefile", profile="slurm",
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile)]
     command += ["--profile", str(ROOT / "workflow" / "profiles" / profile), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=560)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
     text = done.stdout + done.stderr
     assert not check or done.returncode == 0, text[-6000:]
     return text
