@@ -410,7 +410,8 @@ def write_model(path, seed=0, run="dubs"):
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Two decoded benchmarks, one with pictures, and a model."""
+    """Two decoded benchmarks, one with pictures, and a model; one thread, as the command lines take."""
+    torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("evaluate")
     tones = hear_tree(folder / "tones", ["fold00", "fold01", "fold02"], ["x", "y", "z"])
     tones = prepare.decode_all(benchmarks.load(tones), "tones", "music", INPUTS, Settings())
