@@ -71,9 +71,12 @@ def _agreement(part):
 
 
 def _save(figure, path):
+    """Write a figure whole or not at all, and let pyplot forget it."""
+    from matplotlib import pyplot
+
     with atomic(path) as temporary:
         figure.savefig(temporary, dpi=110, metadata={"Software": None})
-    figure.clear()
+    pyplot.close(figure)
 
 
 def _film(upper, lower, result):

@@ -7,13 +7,11 @@ hash), .md, .tex and .png, and prints the table at its end. Nothing is written u
 every seed.
 """
 
-from pathlib import Path
 
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.files import atomic, read_json, sha256, write_text
-from soundstage.paper import compare, dots, formats
-from soundstage.paper.settings import Settings
+from soundstage.paper import dots, flags, formats
 from soundstage.paper.statistics import mean_sd, t_interval
 
 TITLE = "Retrieval on held-out films, in every language"
@@ -24,13 +22,7 @@ RANK = "recall_at_10_percent"
 
 def main():
     """Read the flags, build the table, print it."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--found", nargs="+", required=True, help="retrieval.json files")
-    parser.add_argument("--runs", nargs="+", default=list(compare.RUNS), help="rows, in order")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", required=True, type=Path, help="the wide table, ending in .csv")
-    cli.add_settings(parser, Settings)
-    options = parser.parse_args()
+    options = flags.of_runs(__doc__, "retrieval.json").parse_args()
     tidy = read(options.found, options.runs, options.seeds, options.settings.corpus)
     print(formats.text(build(tidy, options.runs, options.out, options.settings)))
 

@@ -8,13 +8,11 @@ minus both teachers, independent, in table 5), table4.md, table4.tex and table4.
 table at its end. Nothing is written unless every row has every seed.
 """
 
-from pathlib import Path
 
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.files import atomic, read_json, write_text
-from soundstage.paper import formats, parsing
-from soundstage.paper.settings import Settings
+from soundstage.paper import flags, formats, parsing
 
 LABELS = {4: "method", 5: "teachers"}
 AGAINST = {4: "han", 5: "valor"}  # the row that the others are held to; both teachers are VALOR itself
@@ -23,14 +21,8 @@ TITLES = {4: "Table 4: event parsers", 5: "Table 5: what the teachers are worth"
 
 def main():
     """Read the flags, build the table, print it."""
-    parser = cli.parser(__doc__)
+    parser = flags.of_parsers(__doc__, [0, 1, 2, 3, 4])
     parser.add_argument("--table", type=int, choices=sorted(LABELS), required=True, help="which table")
-    parser.add_argument("--scores", nargs="+", required=True, help="scores.json files of trainings")
-    parser.add_argument("--rows", nargs="+", required=True, help="names of the variants, in order")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4], help="seeds of every row")
-    parser.add_argument("--rule", default="shared", choices=["shared", "per_modality"], help="decision")
-    parser.add_argument("--out", required=True, type=Path, help="the wide table, ending in .csv")
-    cli.add_settings(parser, Settings)
     print(formats.text(build(parser.parse_args())))
 
 

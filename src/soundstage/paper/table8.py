@@ -10,13 +10,11 @@ written unless every row has every seed.
 """
 
 import json
-from pathlib import Path
 
 from soundstage import cli
 from soundstage.files import atomic, write_text
-from soundstage.paper import formats, parsing
+from soundstage.paper import flags, formats, parsing
 from soundstage.paper.compare import MATCHED
-from soundstage.paper.settings import Settings
 from soundstage.paper.statistics import t_interval
 from soundstage.paper.table45 import read
 from soundstage.parse.metric import COLUMNS, LEVELS
@@ -27,14 +25,8 @@ LABEL = "parser"
 
 def main():
     """Read the flags, build the table, print it."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--scores", nargs="+", required=True, help="scores.json files of trainings")
-    parser.add_argument("--rows", nargs="+", required=True, help="names of the variants, in order")
+    parser = flags.of_parsers(__doc__, [0, 1, 2])
     parser.add_argument("--about", required=True, type=json.loads, help="the towers and labels of each, as JSON")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="seeds of every row")
-    parser.add_argument("--rule", default="shared", choices=["shared", "per_modality"], help="decision")
-    parser.add_argument("--out", required=True, type=Path, help="the wide table, ending in .csv")
-    cli.add_settings(parser, Settings)
     print(formats.text(build(parser.parse_args())))
 
 

@@ -6,13 +6,11 @@ Beside timestamps.csv it writes timestamps.tidy.csv, .md and .tex, and prints th
 written unless every run has every seed and task.
 """
 
-from pathlib import Path
 
 from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.files import read_json, sha256, write_text
-from soundstage.paper import compare, formats
-from soundstage.paper.settings import Settings
+from soundstage.paper import flags, formats
 from soundstage.paper.statistics import mean_sd
 
 TITLE = "HEAR's tasks of time stamps"
@@ -21,13 +19,7 @@ SHORT = {"onset": "onsets", "onset_and_end": "onsets and ends"}
 
 def main():
     """Read the flags, build the table, print it."""
-    parser = cli.parser(__doc__)
-    parser.add_argument("--found", nargs="+", required=True, help="timestamps.json files")
-    parser.add_argument("--runs", nargs="+", default=list(compare.RUNS), help="rows, in order")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", required=True, type=Path, help="the wide table, ending in .csv")
-    cli.add_settings(parser, Settings)
-    options = parser.parse_args()
+    options = flags.of_runs(__doc__, "timestamps.json").parse_args()
     print(formats.text([build(read(options.found), options)]))
 
 
