@@ -4,10 +4,11 @@
     python benchmarks/loader.py --shards work/shards/*/train-*.tar
 
 Without --shards, makes shards of noisy moving pictures (short side 256, H.264) and two languages. Reads
-them: bytes only; the decoder alone on the same clips (H.264 and FLAC to arrays), and with what is then
-made of them (two log-mels and two crops of 16 pictures, as the paper's towers read), each in one process
-and in as many as there are cores; the shard reader with different numbers of workers; and a dataset of
-plain files, one folder a clip, with as many workers. Clips a second are of the clock.
+them: bytes only; the decoder alone on the same clips (every picture of the H.264, those that the tower sees and
+the FLAC to arrays); only what those pictures need, and that with what is then made of them (two log-mels
+and two crops of 16 pictures, as the paper's towers read), each in one process and in as many as there are
+cores; the shard reader with different numbers of workers; and a dataset of plain files, one folder a clip,
+with as many workers. Clips a second are of the clock.
 """
 
 import argparse
@@ -20,17 +21,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from measure import machine, table
 from torch.utils.data import DataLoader, Dataset
 
 from soundstage.media import decode_flac, encode_clip, flac_bytes
+from soundstage.model.inputs import spread
 from soundstage.model.lssd_inputs import PAPER, SHORT_SIDES
 from soundstage.model.settings import Model
 from soundstage.pretrain.settings import Loader, Run, Settings
 from soundstage.pretrain.stream import Reader, StreamFeed, decode_pictures, survey
 from soundstage.pretrain.tars import listing
+from soundstage.units import seconds_to_frames
 
 BATCH = 8
 
@@ -115,8 +119,23 @@ def read_bytes(samples):
 
 
 def decoded(reader, sample):
-    """Decode the pictures and the two languages of a clip, and no more."""
+    """Decode every picture and the two languages of a clip, and no more; the tower's pictures as arrays."""
+    inputs = reader.settings.model.inputs
+    wanted = set(spread(seconds_to_frames(inputs.clip_seconds), inputs.frames).tolist())
+    with av.open(io.BytesIO(sample.read("mp4"))) as container:
+        container.streams.video[0].thread_count = 1
+        frames = enumerate(container.decode(video=0))
+        np.stack([frame.to_ndarray(format="rgb24") for number, frame in frames if number in wanted])
+    decode_sounds(reader, sample)
+
+
+def needed(reader, sample):
+    """Decode what the pictures of the tower need and the two languages of a clip, and no more."""
     decode_pictures(sample, reader.settings.model.inputs)
+    decode_sounds(reader, sample)
+
+
+def decode_sounds(reader, sample):
     for name in reader._sounds(sample.about(), np.random.default_rng(0)):
         decode_flac(sample.read(name))
 
@@ -124,6 +143,9 @@ def decoded(reader, sample):
 def viewed(reader, sample):
     """Decode a clip and make both its views."""
     reader.take(sample, sample.about(), 0)
+
+
+CEILINGS = {"decoder alone": decoded, "needed pictures": needed, "needed pictures and views": viewed}
 
 
 def decode_rate(work, reader, samples, processes):
@@ -170,18 +192,18 @@ def main():
 
 
 def routes(options, settings, shards, reader, folder):
-    """Yield the head, then (route, clips a second, shares of what all cores decode alone, and with the views)."""
+    """Yield the head, then (route, clips a second, shares of what all cores do of each kind of decoding)."""
     samples = [sample for tar in shards.train for sample in listing(tar)[0]]
     size, cores = sum(Path(tar).stat().st_size for tar in shards.train), len(os.sched_getaffinity(0))
     print(f"{len(samples)} clips, {size / 1e6:.0f} MB, {len(shards.train)} shards, {cores} core(s) allowed\n")
-    yield "route", "clips/s", "of the decoder alone", "of the decoder and views"
-    yield "raw tars, bytes only", f"{rate(lambda: read_bytes(samples), len(samples)):.0f}", "", ""
+    yield "route", "clips/s", *(f"of the {name}" for name in CEILINGS)
+    yield "raw tars, bytes only", f"{rate(lambda: read_bytes(samples), len(samples)):.0f}", *("" for _ in CEILINGS)
     samples = [sample for sample in samples if reader.wanted(sample.about(), sample)]
     timed = (samples * (1 + options.timed // len(samples)))[: options.timed]
     ceilings = []
     for processes in sorted({1, cores}):
-        ceilings = [decode_rate(work, reader, timed, processes) for work in (decoded, viewed)]
-        for name, found in zip(("decoder alone", "decoder and views"), ceilings, strict=True):
+        ceilings = [decode_rate(work, reader, timed, processes) for work in CEILINGS.values()]
+        for name, found in zip(CEILINGS, ceilings, strict=True):
             yield f"{name}, {processes} process(es)", f"{found:.1f}", *(f"{100 * found / c:.0f} %" for c in ceilings)
     folders = unpacked(samples, folder / "plain")
     for workers in options.workers:

@@ -16,6 +16,7 @@ import sys
 import tarfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -23,7 +24,7 @@ import yaml
 
 from soundstage.config import check
 from soundstage.errors import UserError
-from soundstage.media import encode_clip, flac_bytes
+from soundstage.media import _decoded_frames, decode_clip, encode_clip, flac_bytes
 from soundstage.model.lssd import load_official
 from soundstage.model.lssd_inputs import PAPER
 from soundstage.model.settings import Inputs, Model
@@ -391,3 +392,39 @@ def test_two_processes_train_from_shards_together(shards, tmp_path):
     assert [line["step"] for line in lines] == [1, 2, 2] and 0 < lines[0]["loss"] < 10
     weights = torch.load(tmp_path / "model.pt", weights_only=True)["model"]
     assert all(value.isfinite().all() for value in weights.values())
+
+
+@pytest.mark.parametrize("preset", ["ultrafast", "superfast", "medium"])
+def test_pictures_that_are_passed_over_do_not_change_the_others(preset):
+    frames, wanted = moving_pictures(), [0, 4, 9, 14, 49, 74]
+    clip = encode_clip(frames, preset=preset)
+    with av.open(io.BytesIO(clip)) as container:
+        every = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert np.array_equal(decode_clip(clip, wanted), np.stack([every[number] for number in wanted]))
+    assert np.array_equal(decode_clip(clip, range(75)), np.stack(every))
+    with av.open(io.BytesIO(clip)) as container:
+        decoded = [number for number, _ in _decoded_frames(container, {0, 40})]
+    kept_by = {"ultrafast": 75, "superfast": 60, "medium": 60}  # without B-pictures, all are needed by others
+    assert {0, 40} <= set(decoded) and len(decoded) <= kept_by[preset]
+
+
+def test_pictures_without_time_stamps_are_counted():
+    clip = encode_clip(moving_pictures(), preset="ultrafast")
+    bare = io.BytesIO()
+    with av.open(io.BytesIO(clip)) as source, av.open(bare, "w", format="h264") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    assert np.array_equal(decode_clip(bare.getvalue(), [3, 70]), decode_clip(clip, [3, 70]))
+
+
+def test_a_clip_that_is_too_short_is_refused():
+    with pytest.raises(UserError, match="expected 2 pictures in a clip, found 1"):
+        decode_clip(encode_clip(moving_pictures()[:70]), [3, 70])
+
+
+def moving_pictures():
+    field = np.random.default_rng(0).integers(0, 255, (20, 40, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+    return [np.ascontiguousarray(field[:64, n // 2 : n // 2 + 96]) for n in range(75)]

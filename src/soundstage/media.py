@@ -342,22 +342,45 @@ def encode_clip(frames, frames_per_second=VIDEO_FPS, crf=20, preset="superfast")
 def decode_clip(data, wanted):
     """Return pictures number `wanted` (distinct, rising) of a clip, (n, height, width, 3) uint8.
 
-    data: bytes of a whole media file. UserError when it cannot be decoded or is too short.
+    data: bytes of a whole media file. Pictures that are neither wanted nor needed for a wanted one are
+    not decoded. UserError when it cannot be decoded or is too short.
     """
     import av
 
-    kept = []
+    chosen = set(wanted)
     try:
         with av.open(io.BytesIO(data)) as container:
             container.streams.video[0].thread_count = 1
-            for number, frame in enumerate(container.decode(video=0)):
-                if number in wanted:
-                    kept.append(frame.to_ndarray(format="rgb24"))
+            found = {
+                number: frame.to_ndarray(format="rgb24")
+                for number, frame in _decoded_frames(container, chosen)
+                if number in chosen
+            }
     except (av.FFmpegError, IndexError) as error:
         raise UserError(f"cannot decode the picture of a clip ({error})") from None
-    if len(kept) != len(wanted):
-        raise UserError(f"expected {len(wanted)} pictures in a clip, found {len(kept)}")
-    return np.stack(kept)
+    if len(found) != len(chosen):
+        raise UserError(f"expected {len(chosen)} pictures in a clip, found {len(found)}")
+    return np.stack([found[number] for number in wanted])
+
+
+def _decoded_frames(container, chosen):
+    """Yield (number in order of showing, frame) of a container's picture, at least those of `chosen`.
+
+    The packets' time stamps give the numbers, so that a packet can be passed over before it is decoded;
+    where they are missing or not distinct, all are decoded and counted.
+    """
+    stream = container.streams.video[0]
+    packets = list(container.demux(stream))
+    times = [packet.pts for packet in packets if packet.size and not packet.is_discard]
+    if None in times or len(set(times)) < len(times):
+        yield from enumerate(frame for packet in packets for frame in packet.decode())
+        return
+    numbers = {time: number for number, time in enumerate(sorted(times))}
+    for packet in packets:
+        needed = not packet.size or numbers.get(packet.pts) in chosen
+        stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+        for frame in packet.decode():
+            yield numbers.get(frame.pts), frame
 
 
 def write_flac(path, samples, sample_rate_hz=AUDIO_HZ):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from soundstage.cli import say
 from soundstage.errors import UserError
@@ -135,7 +135,8 @@ class Reader:
         if loader.short_side_min == 0:
             return cropped(resize_frames(frames, inputs)[None], self.settings, rng)[0]
         view = training_pictures(frames, rng, (loader.short_side_min, loader.short_side_max), self._crop())
-        return np.ascontiguousarray(view[:, :, ::-1]) if rng.random() < self.settings.flip_share else view
+        # flipped by torch, which takes a tenth of numpy's time for three colours side by side
+        return torch.from_numpy(view).flip(2).numpy() if rng.random() < self.settings.flip_share else view
 
     def _crop(self):
         return self.settings.model.inputs.crop_height, self.settings.model.inputs.crop_width
@@ -175,8 +176,9 @@ class Batches(IterableDataset):
         while True:
             items = composer.next_batch(self.reader.take)
             report, composer.report = composer.report, []
-            stacked = {name: torch.from_numpy(np.stack([item[name] for item in items])) for name in items[0]}
-            yield stacked, report, len(items) + len(report)
+            # in a worker this stacks in shared memory, so that no second copy goes to the training
+            tensors = [{name: torch.from_numpy(value) for name, value in item.items()} for item in items]
+            yield default_collate(tensors), report, len(items) + len(report)
 
 
 class StreamFeed:
