@@ -168,8 +168,7 @@ rule measure_retrieval:
     """Let one run's frozen towers find picture by sound and back on held-out films, in every language."""
     input:
         model="work/pretrain/{run}/{seed}/model.pt",
-        films="work/films/films.txt",
-        inputs=expand("work/pretrain/inputs/{film}.npz", film=FILMS),
+        inputs=expand("work/pretrain/inputs/{film}.npz", film=HELD_OUT),
     output:
         "work/evaluate/{run}/{seed}/retrieval.json",
     log:
@@ -184,14 +183,13 @@ rule measure_retrieval:
         disk_mb=100,
         runtime="1h",
     params:
-        named="s|.*|work/pretrain/inputs/&.npz|",
         recipe=recipe("evaluate.retrieval"),
     shell:
         r"""
         exec &> >(tee {log:q})
         python -m soundstage.evaluate.retrieval \
             --model {input.model:q} \
-            --inputs @<(sed {params.named:q} {input.films:q}) \
+            --inputs @<(printf '%s\n' {input.inputs:q}) \
             --out {output:q}
         """
 

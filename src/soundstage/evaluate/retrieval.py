@@ -1,7 +1,7 @@
 """How well frozen towers find picture by sound, and sound by picture, on held-out films, in every language.
 
     python -m soundstage.evaluate.retrieval --model work/pretrain/dubs/0/model.pt \\
-        --inputs work/pretrain/inputs/*.npz --out work/evaluate/dubs/0/retrieval.json
+        --inputs work/pretrain/inputs/film-3.npz --out work/evaluate/dubs/0/retrieval.json
 
 Sound and picture are compared as the training compared them, through its projections, without views;
 only clips of the splits valid and test count, and of these windows that do not overlap. The result is
@@ -30,7 +30,7 @@ def main():
     """Read the flags, embed, compare, write."""
     parser = cli.parser(__doc__)
     parser.add_argument("--model", required=True, help="model.pt of a pretraining run")
-    parser.add_argument("--inputs", nargs="+", required=True, help=".npz files of pretrain.prepare, of all films")
+    parser.add_argument("--inputs", nargs="+", required=True, help=".npz files of pretrain.prepare, of held-out films")
     parser.add_argument("--out", required=True, help="the JSON file to write")
     options = parser.parse_args()
     torch.set_num_threads(1)
