@@ -553,6 +553,25 @@ def test_sigterm_saves_and_the_rest_is_the_same(inputs, trained, tmp_path, monke
     assert (tmp_path / "model.pt").read_bytes() == (trained / "model.pt").read_bytes()
 
 
+def test_a_user_signal_before_the_first_step_and_after_the_last_changes_nothing(inputs, tmp_path, monkeypatch):
+    signals = []
+
+    def signalled(function):
+        def wrapped(*arguments, **options):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            signals.append(function.__name__)
+            return function(*arguments, **options)
+
+        return wrapped
+
+    before = signal.getsignal(signal.SIGUSR1)
+    monkeypatch.setattr(train, "join", signalled(train.join))
+    monkeypatch.setattr(train, "evaluate", signalled(train.evaluate))
+    run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=dataclasses.replace(QUICK, steps=2))
+    signal.signal(signal.SIGUSR1, before)
+    assert signals == ["join", "evaluate"] and (tmp_path / "model.pt").exists()
+
+
 def test_a_foreign_checkpoint_is_refused_with_the_reason(inputs, tmp_path, monkeypatch):
     folder = tmp_path / "checkpoint"
     settings = dataclasses.replace(QUICK, steps=3)

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = "results/table1.csv"
@@ -38,12 +39,22 @@ def planned(project, *arguments):
     return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.M)}
 
 
+def test_every_run_takes_the_default_profile_and_no_other_contradicts_it(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "--directory", tmp_path, "--cores", "1"]
+    found = subprocess.run([*command, "--list-rules"], capture_output=True, text=True, timeout=300)
+    assert "profiles/default for setting default" in found.stderr
+    default = yaml.safe_load((ROOT / "profiles/default/profile.yaml").read_text())
+    for path in ROOT.glob("workflow/profiles/*/profile.yaml"):
+        profile = yaml.safe_load(path.read_text())
+        assert {key: profile[key] for key in default.keys() & profile.keys()}.items() <= default.items(), path
+
+
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory):
     """Return a copy of what the project's git tree would hold."""
     project = tmp_path_factory.mktemp("project with space") / "soundstage"
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("src", "workflow", "envs"):
+    for name in ("src", "workflow", "envs", "profiles"):
         shutil.copytree(ROOT / name, project / name, ignore=ignore)
     for name in ("Snakefile", "config.yaml", "tests/tiny.yaml", "tests/lssd.yaml", "constraints.txt"):
         (project / name).parent.mkdir(exist_ok=True)

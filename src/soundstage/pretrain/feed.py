@@ -16,20 +16,22 @@ class Feed:
 
     def __init__(self, clips, settings, seed, group=None):
         self.group = group
+        first = group is None or group.first  # one process speaks for all
         dubbed = np.flatnonzero(clips.has_dub())
         self.views = settings.run.views
         if len(dubbed) < settings.minimum_dub_clips:
-            say(
-                f"{len(dubbed)} training clips have a dub, fewer than minimum_dub_clips = "
-                f"{settings.minimum_dub_clips}: all {len(clips)} clips are used, and where the arm "
-                "asks for dubs, originals are"
-            )
+            if first:
+                say(
+                    f"{len(dubbed)} training clips have a dub, fewer than minimum_dub_clips = "
+                    f"{settings.minimum_dub_clips}: all {len(clips)} clips are used, and where the arm "
+                    "asks for dubs, originals are"
+                )
             self.views = "original" if self.views == "dubs" else self.views
         else:
             clips = clips.rows(dubbed)
         place = clips.film, clips.start_seconds, clips.end_seconds
         self.batch = sampler.batch_size(*place, settings.batch_clips, settings.film_clips)
-        if self.batch < settings.batch_clips:
+        if self.batch < settings.batch_clips and first:
             say(f"{len(clips)} training clips: batches of {self.batch}, not {settings.batch_clips}")
         if group is not None:
             self.batch -= self.batch % group.processes

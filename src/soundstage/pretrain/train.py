@@ -18,6 +18,7 @@ import contextlib
 import dataclasses
 import hashlib
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,7 @@ def main():
     arguments.add_argument("--start-from", metavar="MODEL_PT", help="begin with the towers of an earlier run")
     add_settings(arguments, Settings)
     options = arguments.parse_args()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # outside of the loop there is nothing new to save
     group = join(options.settings.engine.device)
     try:
         train(options, group)
