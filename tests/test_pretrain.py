@@ -553,7 +553,7 @@ def test_sigterm_saves_and_the_rest_is_the_same(inputs, trained, tmp_path, monke
     assert (tmp_path / "model.pt").read_bytes() == (trained / "model.pt").read_bytes()
 
 
-def test_a_user_signal_before_the_first_step_and_after_the_last_changes_nothing(inputs, tmp_path, monkeypatch):
+def test_a_user_signal_before_the_first_step_and_after_the_last_does_not_end_it(inputs, tmp_path, monkeypatch):
     signals = []
 
     def signalled(function):
@@ -567,8 +567,10 @@ def test_a_user_signal_before_the_first_step_and_after_the_last_changes_nothing(
     before = signal.getsignal(signal.SIGUSR1)
     monkeypatch.setattr(train, "join", signalled(train.join))
     monkeypatch.setattr(train, "evaluate", signalled(train.evaluate))
-    run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=dataclasses.replace(QUICK, steps=2))
-    signal.signal(signal.SIGUSR1, before)
+    try:
+        run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=dataclasses.replace(QUICK, steps=2))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
     assert signals == ["join", "evaluate"] and (tmp_path / "model.pt").exists()
 
 

@@ -417,6 +417,8 @@ def test_pictures_without_time_stamps_are_counted():
             if packet.size:
                 packet.stream = stream
                 target.mux(packet)
+    with av.open(io.BytesIO(bare.getvalue())) as container:
+        assert next(container.demux(video=0)).pts is None
     assert np.array_equal(decode_clip(bare.getvalue(), [3, 70]), decode_clip(clip, [3, 70]))
 
 
