@@ -239,7 +239,7 @@ def main():
     parser.add_argument("--keep-going-seconds", type=float, default=3600, help="no new call after so long")
     parser.add_argument("--tag", default="", help="keep this run's answers apart from others'")
     parser.add_argument("--tables-only", action="store_true", help="judge the answers that are there")
-    parser.add_argument("--remove-pairs", action="store_true", help="delete a film-length pair after its answers")
+    parser.add_argument("--remove-pairs", action="store_true", help="delete the sound of a pair after its answers")
     parser.add_argument("--inside", action="store_true", help="answer for the aligner in this process")
     options = parser.parse_args()
     rows = collect(options)
@@ -261,7 +261,7 @@ def collect(options):
             outs = {m: out for m, out in outs.items() if out.exists()}
         if not outs:
             continue
-        truth = make(studio, plan(kind, number, seconds, options.scenes), folder)
+        truth = make(studio, plan(kind, number, seconds, options.scenes), folder, sound=waits)
         for method, out in outs.items():
             if method not in ("ours", "rival") and not out.exists() and not options.peers:
                 continue
@@ -274,10 +274,9 @@ def collect(options):
             row |= {key: given[key] for key in ("cpu_seconds", "wall_seconds", "peak_mb")}
             rows.append({**row, "judged": judge(truth, given), "given": given, "truth": truth})
             report(rows[-1], waits)
-        if options.remove_pairs and seconds > 1200:
-            for path in folder.glob("*.*"):
-                if path.name != "truth.json":
-                    path.unlink()
+        if options.remove_pairs:
+            for side in ("reference", "track"):
+                (folder / truth[side]).unlink(missing_ok=True)
     return rows
 
 

@@ -541,16 +541,23 @@ def chain_delay(chain, codec, rate, folder):
     source.unlink()
     target.unlink()
     known[key] = float(np.median(gaps))
-    kept.write_text(json.dumps(known, indent=1, sort_keys=True))
+    part = folder / ".delays.part"  # another process may be at it too
+    part.write_text(json.dumps(known, indent=1, sort_keys=True))
+    os.replace(part, kept)
     return known[key]
 
 
-def make(studio, case, folder):
-    """Make one case in its folder, unless it is there: reference, track and truth.json."""
+def make(studio, case, folder, sound=True):
+    """Make one case in its folder, unless it is there: reference, track and truth.json; return the truth.
+
+    sound: the tracks must be there too, and are made again where they were deleted.
+    """
     folder = Path(folder)
     truth_path = folder / "truth.json"
     if truth_path.exists():
-        return json.loads(truth_path.read_text())
+        truth = json.loads(truth_path.read_text())
+        if not sound or all((folder / truth[side]).exists() for side in ("reference", "track")):
+            return truth
     folder.mkdir(parents=True, exist_ok=True)
     waves = folder / ".reference.wav", folder / ".track.wav"
     segments = write_pair(studio, case, *waves)

@@ -320,6 +320,16 @@ def test_unusable_input_ends_with_exit_code_2(tmp_path):
         assert "Traceback" not in done.stderr and not (tmp_path / "o.json").exists()
 
 
+@pytest.mark.parametrize("name", ["t.aac", "t.ac3"])
+def test_a_bare_stream_that_states_no_length_is_not_called_cut(tmp_path, name):
+    quiet = np.zeros(8 * HZ, np.float32)  # so that a length guessed from the first packets is far too long
+    sound = np.concatenate([quiet, pair(2, 6)[0]])
+    soundfile.write(tmp_path / "t.wav", sound, HZ, subtype="PCM_16")
+    rate = [] if name == "t.ac3" else ["-aac_coder", "fast", "-b:a", "64k"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", tmp_path / "t.wav", *rate, tmp_path / name], check=True)
+    assert len(estimate.load(tmp_path / name)) == pytest.approx(14 * 16000, abs=2000)
+
+
 def test_too_short_a_file_is_an_honest_refusal(tmp_path):
     write_flac(tmp_path / "r.flac", 0.5 * pair(2, 5)[0])
     write_flac(tmp_path / "short.flac", 0.5 * pair(2, 5)[0][:9600])

@@ -28,6 +28,7 @@ TIMEOUT_SECONDS = 6 * 3600
 OPUS_DELAY_SECONDS = 312 / 48000
 LAVF_FIXED = 60
 EMPTY_FLAC_BYTES = 42
+GUESSED = b"Estimating duration from bitrate"  # ffprobe's warning that a length is its own guess
 
 
 def url(path):
@@ -48,7 +49,7 @@ def probe(path):
 @functools.lru_cache(maxsize=8)
 def _described(path, changed, size):
     """Return what `probe` does of a file as it was last changed; asked several times of a video in a row."""
-    command = ["ffprobe", "-v", "error", "-protocol_whitelist", "file,pipe"]
+    command = ["ffprobe", "-v", "warning", "-protocol_whitelist", "file,pipe"]
     command += ["-of", "json", "-show_format", "-show_streams", "-i", url(path)]
     out, error = _run(command, path)
     try:
@@ -57,6 +58,9 @@ def _described(path, changed, size):
         found = {}
     if not found.get("streams"):
         raise UserError(f"expected audio or video, found none ({_last(error)})", path)
+    if GUESSED in error:  # a bare stream (ADTS, AC-3) has no header; after two seconds of silence 180 s became 2874 s
+        for entry in (found["format"], *found["streams"]):
+            entry.pop("duration", None)
     if found["format"].get("format_name") == "wav" and (seconds := _riff_seconds(path)):
         # ffprobe takes the length of a WAV that was cut from the size of the file
         found["streams"][0]["duration"] = found["format"]["duration"] = f"{seconds:.6f}"
