@@ -1,12 +1,15 @@
 """What is confidence worth? Planted pairs from easy to hopeless, and unrelated ones; a figure.
 
-    python benchmarks/align_calibration.py --work FOLDER [--pairs 150] [--figure calibration.png]
+    python benchmarks/align_calibration.py --work FOLDER [--pairs 500] [--figure calibration.png]
 
-The shared bed of a pair of two minutes lies under another film's, 15 to 45 dB below it. Every run
-of chunks that the search proposes is measured twice, on the wave forms and, as a track that kept
-its pitch must be, on the band levels alone; a line is right when it lies within a video frame of
-the truth in the run's middle. Evidence is kept in FOLDER/calibration.jsonl and gathered once; the
-confidence is counted from it anew each time. The bank comes from align_cases.py.
+The shared bed of a pair of one to four minutes lies under another film's, 20 to 45 dB below it; of
+four pairs one shares nothing, and two are sped up or slowed down with their pitch kept, 14 to 30 dB
+below, where the band levels alone can tell; pairs beyond the first 300 are all of that kind, 21 to 27 dB
+below, where it is doubtful whether they can. The aligner answers, and every segment of its answer,
+accepted or not, is right when it lies within a video frame of the truth in its middle (a stretched one
+within a tenth of a second). Evidence is kept in FOLDER/calibration.jsonl and gathered once; the
+confidence is counted from it anew each time, and the curve that would fit each half of the pairs best is
+printed. The bank comes from align_cases.py.
 """
 
 import argparse
@@ -17,78 +20,90 @@ from types import SimpleNamespace
 
 import numpy as np
 from align_cases import AUDIO_HZ, SCENE_SECONDS, Studio, finished, plan, scene_pair
+from sklearn.linear_model import LogisticRegression
 
-from soundstage.align import coarse, film, trust
+from soundstage.align import film, trust
 from soundstage.align.features import decimate
 from soundstage.align.settings import Settings
+from soundstage.media import stretched
 
-SECONDS = 120
-RIGHT_SECONDS = 0.04
-LEAST_RATIO = 0.35  # of the evidence to the control: less is not looked at
+LENGTHS = (60, 120, 180, 240)
+KINDS = ("plain", "kept", "kept", "unrelated")  # by number, of the first pairs; then faint ones
+FIRST_PAIRS = 300
+MASK_DB = {"plain": (20, 45), "kept": (14, 30), "faint": (21, 27), "unrelated": (20, 45)}
+RIGHT_SECONDS = {"plain": 0.04, "kept": 0.1, "faint": 0.1, "unrelated": 0.0}
 BINS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 
-def sounds(studio, number, related):
-    """Return (reference, track, offset in seconds) of one pair, 48 kHz float32."""
-    case = plan("hard", number, SECONDS, 400)
-    rng = np.random.default_rng((8, number))
-    case |= {"mask_db": float(rng.uniform(15, 45)), "room": bool(rng.random() < 0.3), "lead_seconds": 0.0}
-    parts = [scene_pair(studio, case, place) for place in range(SECONDS // SCENE_SECONDS)]
-    reference = np.concatenate([finished(part[0]) for part in parts])
-    track = np.concatenate([finished(part[1]) for part in parts])
-    if not related:
-        other = plan("hard", number + 100000, SECONDS, 400)
-        free = [n for n in other["order"] if n not in case["order"]]
+def kind_of(number):
+    """Return the kind of a pair."""
+    return KINDS[number % len(KINDS)] if number < FIRST_PAIRS else "faint"
+
+
+def sounds(studio, number):
+    """Return (reference, track, rate, offset in seconds) of one pair, 48 kHz float32."""
+    rng, kind = np.random.default_rng((8, number)), kind_of(number)
+    seconds = int(rng.choice(LENGTHS))
+    case = plan("hard", number, seconds, 400)
+    case |= {"mask_db": float(rng.uniform(*MASK_DB[kind])), "room": bool(rng.random() < 0.3), "lead_seconds": 0.0}
+    parts = [scene_pair(studio, case, place) for place in range(seconds // SCENE_SECONDS)]
+    reference, track = (np.concatenate([finished(part[side]) for part in parts]) for side in (0, 1))
+    if kind == "unrelated":
+        other = plan("hard", number + 100000, seconds, 400)
+        free = [n for n in other["order"] + other["foreign"] if n not in case["order"]]
         stems = [studio.scene(n) for n in free[: len(parts)]]
         track = np.concatenate([finished(s[0] + s[1] + s[3]) for s in stems])
     late = int(rng.integers(0, 4 * AUDIO_HZ))
     track = np.concatenate([1e-4 * rng.standard_normal(late).astype(np.float32), track])
-    return reference, track, late / AUDIO_HZ
+    kept = kind in ("kept", "faint")
+    rate = float(rng.choice([24 / 25, 25 / 24])) if kept else 1.0
+    return reference, stretched(track, 1 / rate) if kept else track, rate, rate * late / AUDIO_HZ
 
 
-def measured(studio, number, related):
-    """Return what each run of chunks of one pair has to say, and if it is right."""
-    reference, track, late = sounds(studio, number, related)
-    settings = Settings()
-    left, right = (film.sound(decimate(x), settings) for x in (reference, track))
-    path = coarse.search(left.features[1.0], right.features[1.0], settings)
-    chance = coarse.search(left.features[1.0], right.features[1.0][::-1], settings, probe=True)
-    control, rows = trust.control(chance, settings), []
-    for run in coarse.runs(path):
-        evidence = trust.strength(path.evidence[run], path.centers[run], settings)
-        if evidence < LEAST_RATIO * control:
-            continue
-        for kept in (True, False):
-            piece = film.measure(left, right, path, run, evidence, kept, settings)
-            if not kept and not piece.coherent:
-                continue
-            middle = (piece.start + piece.end) / 2
-            error = abs(piece.offset + piece.rate * middle - middle - late)
-            row = {"evidence": evidence, "chance": control, "score": piece.score, "control": piece.control}
-            right_ = bool(related and error <= RIGHT_SECONDS)
-            rows.append({**row, "coherent": piece.coherent, "right": right_, "chunks": len(run)})
-    return {"number": number, "related": related, "runs": rows}
+def measured(studio, number):
+    """Return what each segment of the answer for one pair has to say, and if it is right."""
+    reference, track, rate, late = sounds(studio, number)
+    settings, kind = Settings(), kind_of(number)
+    found = film.align(*(film.sound(decimate(x), settings) for x in (reference, track)), settings)
+    rows = []
+    for part in found["segments"]:
+        middle = (part["reference_start_seconds"] + part["reference_end_seconds"]) / 2
+        error = abs(part["offset_seconds"] + (part["rate"] - rate) * middle - late)
+        row = {key: part[key] for key in ("evidence", "score", "coherent")}
+        row |= {"chance": found["control"], "control": part["score_control"], "seconds": len(reference) / AUDIO_HZ}
+        rows.append({**row, "right": bool(error <= RIGHT_SECONDS[kind])})
+    return {"number": number, "kind": kind, "accepted": found["accepted"], "runs": rows}
 
 
 def gather(options):
     """Return all answers, making those that are missing while there is time."""
     path = options.work / "calibration.jsonl"
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    known = {(row["number"], row["related"]) for row in done}
+    known = {row["number"] for row in done}
     studio, stop = Studio(options.work), time.monotonic() + options.keep_going_seconds
     for number in range(options.pairs):
-        for related in (True, False) if number % 3 == 0 else (True,):
-            if (number, related) in known or time.monotonic() > stop:
-                continue
-            done.append(measured(studio, number, related))
-            with open(path, "a") as stream:
-                stream.write(json.dumps(done[-1]) + "\n")
+        if number in known or time.monotonic() > stop:
+            continue
+        done.append(measured(studio, number))
+        with open(path, "a") as stream:
+            stream.write(json.dumps(done[-1]) + "\n")
     return done
 
 
 def confidence(row):
-    """Return the confidence of a run's evidence as the aligner counts it today."""
+    """Return the confidence of a segment's evidence as the aligner counts it today."""
     return trust.confidence(SimpleNamespace(**row), row["chance"])
+
+
+def fitted(rows):
+    """Return (ratio of a confidence of a half, width) of the logistic curve that fits the band levels best.
+
+    rows: segments that the wave forms say nothing of.
+    """
+    ratios, right = [[row["evidence"] / row["chance"]] for row in rows], [row["right"] for row in rows]
+    model = LogisticRegression(C=1e6).fit(ratios, right)
+    slope, start = float(model.coef_[0, 0]), float(model.intercept_[0])
+    return -start / slope, 1 / slope
 
 
 def draw(rows, path):
@@ -121,15 +136,19 @@ def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=150)
+    parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--figure", type=Path, default=Path("calibration.png"))
     parser.add_argument("--keep-going-seconds", type=float, default=3600)
     options = parser.parse_args()
     done = gather(options)
-    rows = [(confidence(run), run["right"]) for row in done for run in row["runs"] if row["related"]]
-    false = [confidence(run) for row in done for run in row["runs"] if not row["related"]]
-    print(f"{len(done)} pairs; the surest of {len(false)} runs of unrelated ones: {max(false, default=0):.3f}")
-    draw(rows, options.figure)
+    halves = [[run for row in done if row["number"] % 2 == odd for run in row["runs"]] for odd in (0, 1)]
+    alone = [[run for run in half if not run["coherent"]] for half in halves]
+    for name, half in zip(("even", "odd"), alone, strict=True):
+        best = ", ".join(f"{value:.3f}" for value in fitted(half))
+        print(f"{name} pairs: {len(half)} segments by levels alone, best curve ({best}), now {trust.LEVELS_LOGISTIC}")
+    false = [confidence(run) for row in done if row["kind"] == "unrelated" for run in row["runs"]]
+    print(f"{len(done)} pairs; the surest of {len(false)} segments of unrelated ones: {max(false, default=0):.3f}")
+    draw([(confidence(run), run["right"]) for run in sum(halves, [])], options.figure)
 
 
 if __name__ == "__main__":

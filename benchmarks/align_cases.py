@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -106,6 +107,8 @@ def make_bank(work, scenes):
     for number in range(scenes):
         path = work / "bank" / f"{number}.npy"
         if not path.exists():
+            if number % 50 == 0:
+                print(f"scene {number} of {scenes}", file=sys.stderr, flush=True)
             stems = np.stack(list(render_scene(number).values())) * STEM_SCALE
             part = path.with_suffix(".part.npy")
             np.save(part, np.clip(np.rint(stems), -32768, 32767).astype(np.int16))

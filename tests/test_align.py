@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundstage.align import coarse, estimate, fine, listen, timeline
+from soundstage.align import coarse, estimate, film, fine, listen, timeline
 from soundstage.align.features import decimate
 from soundstage.align.settings import Settings
-from soundstage.media import read_audio, read_flac, write_flac
+from soundstage.media import read_audio, read_flac, stretched, write_flac
 
 HZ = 48000
 SETTINGS = Settings()
@@ -187,6 +187,31 @@ def test_pitch_kept_speed_up_is_recorded(tmp_path):
     found = aligned(reference, read_audio(tmp_path / "b.flac"))
     assert found["accepted"] and found["pitch_corrected"] and found["rate"] == 24 / 25
     assert found["offset_seconds"] == pytest.approx(0.0, abs=0.035)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_speed_up_of_one_in_a_thousand_tells_if_it_kept_the_pitch(kept):
+    reference, track = pair(5, 60)
+    rate = 1 / 1.001
+    track = stretched(track, 1 / rate) if kept else timeline.cut(track, 0, len(track) / HZ * rate, 0.0, 1 / rate)
+    found = aligned(reference, track)
+    assert found["accepted"] and found["pitch_corrected"] == kept
+    assert found["rate"] == pytest.approx(rate, abs=1e-9)
+
+
+def test_a_short_piece_takes_the_speed_of_the_longest():
+    reference, track = pair(7, 90, 25 / 24, 0.2)
+    sides = [film.sound(decimate(side), SETTINGS) for side in (reference, track)]
+    middle = {"score": 0.0, "control": 4.0, "residual": 0.0, "rate_error": 1e-5, "evidence": 9.0}
+    longest = film.Piece(0, 60, 0.2, 25 / 24, coherent=True, **middle)
+    astray = film.Piece(60, 88, 0.2 - 4e-4 * 74, 25 / 24 + 4e-4, coherent=True, **middle)
+    rough = film.Piece(60, 88, 0.21, 25 / 24, coherent=False, **middle)
+    for piece in (astray, rough):
+        found = film.at_one_rate(*sides, [longest, piece], SETTINGS)
+        assert found[0] == longest
+        assert found[1].rate == 25 / 24 and found[1].coherent and found[1].offset == pytest.approx(0.2, abs=1e-4)
+    sure = film.Piece(60, 88, 0.2, 25 / 24 + 4e-4, coherent=True, **{**middle, "score": 1000.0})
+    assert film.at_one_rate(*sides, [longest, sure], SETTINGS)[1] == sure
 
 
 def test_another_mix_room_and_codec_are_no_obstacle(tmp_path):

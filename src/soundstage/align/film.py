@@ -16,7 +16,8 @@ CLEAR_EVIDENCE = 10.0
 SAME_LINE_SECONDS = 0.003
 KEPT_ERROR_SECONDS = 0.004
 FEW_WINDOWS, MANY_WINDOWS = 240, 1000
-KEPT_MARGIN = 1.15  # how much higher the peaks must be with the pitch kept, to say that it was
+KEPT_SHARE, LEAST_PEAK = 0.5, 0.5  # of the peaks at the new pace, and in z, what those at the old one must reach
+SAME_RATE_SHARE = 0.9  # of a piece's own score, that the longest piece's rate must reach to be taken
 REACH_CHUNKS = 2  # how far beyond its chunks, in chunks, a piece is looked for
 SEEK_SECONDS, LOOKS_PER_SECOND = 4.0, 20  # an edit's neighbourhood, and how finely it is searched
 NOISE_Z = 3.0  # what the wave forms of a quarter of a second reach by chance near a line
@@ -24,7 +25,7 @@ BLACK_COST = 4.0
 JOINT_SECONDS = 10.0  # without a sign of shared sound a piece may go so far to meet its neighbour
 LISTEN_BLOCKS, LISTEN_GAP, HEARD_Z = 60, 4, 5.0  # seconds listened to beyond a piece's ends, and when they are heard
 LEAST_DOUBTFUL_SECONDS = 5.0
-LEAST_PACE = 2e-4  # below this difference from 1 no speed-up is asked whether it kept the pitch
+LEAST_PACE, MOST_PACE = 7e-4, 2e-3  # differences from 1 of a speed-up that is asked whether it kept the pitch
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,12 @@ def align(left, right, settings):
             pieces.append(measure(left, right, path, run, evidence, kept, settings))
     sure = [piece for piece in pieces if trust.confidence(piece, control) >= settings.accept_confidence]
     doubtful = [piece for piece in pieces if piece not in sure]
+    sure = sure if kept else at_one_rate(left, right, settled(sure), settings)
     sure = bounded(joined(settled(sure)), left, right, heard, settings)
     sure = settled([again(left, right, piece, settings) for piece in sure])
-    kept = kept or slowly_kept(left, right, sure, settings)
+    sure = sure if kept else at_one_rate(left, right, sure, settings)
+    if not kept and slowly_kept(left, right, sure, settings):
+        kept, sure = True, settled([stretched(piece) for piece in sure])
     pieces = sorted(sure + leftover(doubtful, sure), key=lambda piece: piece.start)
     return trust.verdict(pieces, (left, right), path, control, kept, settings)
 
@@ -122,24 +126,53 @@ def leftover(doubtful, sure):
     return result
 
 
+def stretched(piece):
+    """Return a piece of a track that was stretched: its windows scatter together, so its rate is less sure."""
+    half = (piece.end - piece.start) / 2
+    return replace(piece, rate_error=max(piece.rate_error, KEPT_ERROR_SECONDS / half))
+
+
 def slowly_kept(reference, track, pieces, settings):
     """Return True when a speed-up of about 1 in 1000 left the pitch alone.
 
-    The bands cannot tell, the wave forms can: windows of the track match better at their own pace.
+    The bands cannot tell, the wave forms can: windows of the track match better at their own pace, or,
+    from a phase vocoder, at both about alike. Without a match at either the pitch counts as moved.
     """
     longest = max(pieces, key=lambda piece: piece.end - piece.start, default=None)
-    if longest is None or not LEAST_PACE < abs(longest.rate - 1) < 0.002:
+    if longest is None or not LEAST_PACE < abs(longest.rate - 1) < MOST_PACE:
         return False
-    peaks = [_peaks(reference, track, longest, pace, settings) for pace in (1.0, longest.rate)]
-    return peaks[0] > KEPT_MARGIN * peaks[1]
+    old, new = (_peaks(reference, track, longest, pace, settings) for pace in (1.0, longest.rate))
+    return old > max(KEPT_SHARE * new, LEAST_PEAK)
 
 
 def _peaks(reference, track, piece, pace, settings):
-    """Return the mean height over windows of the highest point near a line, at a pace of the sound."""
+    """Return how far the highest point near a line, at a pace of the sound, stands above wrong windows'.
+
+    In z, the mean over windows.
+    """
     centers = _centers(piece, settings, FEW_WINDOWS)
     lags = piece.offset + (piece.rate - pace) * centers
-    curves = fine.correlate(reference.samples, track.samples, (centers, lags), settings, pace)(0)
-    return float(curves.z.max(axis=1).mean())
+    pairing = fine.correlate(reference.samples, track.samples, (centers, lags), settings, pace)
+    right, wrong = (float(pairing(shift).z.max(axis=1).mean()) for shift in (0, len(centers) // 2))
+    return right - wrong
+
+
+def at_one_rate(reference, track, pieces, settings):
+    """Return the pieces at the longest one's rate where the sound fits that as well as their own.
+
+    A track was sped up once; a short piece, or one that is heard here and there, can be led astray.
+    """
+    longest = max(pieces, key=lambda piece: piece.end - piece.start, default=None)
+    result = []
+    for piece in pieces:
+        if longest.coherent and (piece.rate != longest.rate or not piece.coherent):
+            moved = (piece.rate - longest.rate) * (piece.start + piece.end) / 2
+            tried = replace(piece, rate=longest.rate, offset=piece.offset + moved)
+            tried = refine(reference, track, tried, np.zeros(1), settings, FEW_WINDOWS, level=True)
+            least = SAME_RATE_SHARE * piece.score if piece.coherent else trust.STRONG_RATIO * tried.control
+            piece = tried if tried.score >= least else piece
+        result.append(piece)
+    return result
 
 
 def measure(reference, track, path, run, evidence, kept, settings):
