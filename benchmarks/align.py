@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from align_cases import FALSE_KINDS, TRUE_KINDS, Studio, make, make_bank, plan
+from align_cases import FALSE_KINDS, FILM_SECONDS, TRUE_KINDS, Studio, make, make_bank, plan
 
 HERE = Path(__file__).resolve().parent
 OURS, PEERS = ("ours", "rival"), ("audio-offset-finder", "syncstart", "audalign", "ffsubsync")
@@ -185,30 +185,39 @@ def judge(truth, given):
 # --- tables
 
 
+HEAD = (
+    "| kind | pairs | found | refused | wrong | median error, ms | 95th pct, ms | covered | rate right"
+    " | edits within 0.5 s | CPU s per hour |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
+)
+
+
 def table(rows, method):
-    """Return the lines of a Markdown table of one method: a line per kind of distortion."""
-    lines = [
-        "| kind | pairs | found | refused | wrong | median error, ms | 95th pct, ms | covered | rate right"
-        " | edits within 0.5 s | CPU s per hour |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    """Return the lines of a Markdown table of one method: a line per kind and length, and three of all."""
+    lines, mine = list(HEAD), [row for row in rows if row["method"] == method]
     for kind in (*TRUE_KINDS, "hard", *FALSE_KINDS):
-        chosen = [row for row in rows if row["method"] == method and row["kind"] == kind]
-        if chosen:
-            lines.append(table_line(kind, chosen))
-    return lines
+        for film in (False, True):
+            chosen = [row for row in mine if row["kind"] == kind and (row["seconds"] > FILM_SECONDS) == film]
+            if chosen:
+                lines.append(table_line(kind + ", 90 minutes" * film, chosen))
+    kept = {"all true ones": False, "all true ones, pitch kept": True}
+    for name, wanted in kept.items():
+        chosen = [row for row in mine if row["kind"] in TRUE_KINDS and row["truth"]["kept"] == wanted]
+        lines += [table_line(name, chosen)] if chosen else []
+    false = [row for row in mine if row["kind"] in FALSE_KINDS]
+    return lines + ([table_line("all false ones", false)] if false else [])
 
 
-def table_line(kind, rows):
+def table_line(name, rows):
     """Return one line of the table."""
     judged = [row["judged"] for row in rows]
-    count = [sum(j["outcome"] == name for j in judged) for name in ("found", "refused", "wrong")]
+    count = [sum(j["outcome"] == outcome for j in judged) for outcome in ("found", "refused", "wrong")]
     errors = 1000 * np.concatenate([j["errors"] for j in judged if len(j["errors"])] or [np.array([])])
-    numbers = [f"{np.percentile(errors, p, method='lower'):.3g}" if len(errors) else "–" for p in (50, 95)]
+    numbers = [f"{np.percentile(errors, p, method='lower'):.2g}" if len(errors) else "–" for p in (50, 95)]
     hours = sum(row["seconds"] for row in rows) / 3600
-    cells = [kind, len(rows), *count, *numbers]
+    cells = [name, len(rows), *count, *numbers]
     answered = [j for j in judged if j["outcome"] != "refused"]
-    if kind in FALSE_KINDS or not answered:
+    if rows[0]["kind"] in FALSE_KINDS or not answered:
         cells += ["–", "–", "–"]
     else:
         edits = [edit for j in answered for edit in j["edits"]]

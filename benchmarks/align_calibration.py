@@ -7,9 +7,10 @@ four pairs one shares nothing, and two are sped up or slowed down with their pit
 below, where the band levels alone can tell; pairs beyond the first 300 are all of that kind, 21 to 27 dB
 below, where it is doubtful whether they can. The aligner answers, and every segment of its answer,
 accepted or not, is right when it lies within a video frame of the truth in its middle (a stretched one
-within a tenth of a second). Evidence is kept in FOLDER/calibration.jsonl and gathered once; the
-confidence is counted from it anew each time, and the curve that would fit each half of the pairs best is
-printed. The bank comes from align_cases.py.
+within a tenth of a second). Evidence is kept in FOLDER/calibration.jsonl and gathered once. The answers
+that align.py left in FOLDER count as well, those for pairs that share one scene aside. The confidence is
+counted from all that anew each time, and the curve that fits the even and the odd pairs best is printed.
+The bank comes from align_cases.py.
 """
 
 import argparse
@@ -19,7 +20,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-from align_cases import AUDIO_HZ, SCENE_SECONDS, Studio, finished, plan, scene_pair
+from align import KEPT_SECONDS, RIGHT_SECONDS
+from align_cases import AUDIO_HZ, FILM_SECONDS, SCENE_SECONDS, Studio, finished, plan, scene_pair
 from sklearn.linear_model import LogisticRegression
 
 from soundstage.align import film, trust
@@ -31,7 +33,6 @@ LENGTHS = (60, 120, 180, 240)
 KINDS = ("plain", "kept", "kept", "unrelated")  # by number, of the first pairs; then faint ones
 FIRST_PAIRS = 300
 MASK_DB = {"plain": (20, 45), "kept": (14, 30), "faint": (21, 27), "unrelated": (20, 45)}
-RIGHT_SECONDS = {"plain": 0.04, "kept": 0.1, "faint": 0.1, "unrelated": 0.0}
 BINS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 
 
@@ -65,14 +66,38 @@ def measured(studio, number):
     reference, track, rate, late = sounds(studio, number)
     settings, kind = Settings(), kind_of(number)
     found = film.align(*(film.sound(decimate(x), settings) for x in (reference, track)), settings)
+    truth = [{"reference_start_seconds": 0.0, "reference_end_seconds": 1e9, "offset_seconds": late, "rate": rate}]
+    related = kind != "unrelated"
+    rows = judged(found, truth if related else [], rate != 1)
+    return {"number": number, "kind": kind, "accepted": found["accepted"], "runs": rows}
+
+
+def judged(found, truth, kept):
+    """Return what each segment of an answer has to say, and if it is right.
+
+    truth: the true segments; kept: the track was stretched, so it scatters by itself.
+    """
     rows = []
     for part in found["segments"]:
         middle = (part["reference_start_seconds"] + part["reference_end_seconds"]) / 2
-        error = abs(part["offset_seconds"] + (part["rate"] - rate) * middle - late)
+        true = [t for t in truth if t["reference_start_seconds"] <= middle <= t["reference_end_seconds"]]
+        gaps = [part["offset_seconds"] - t["offset_seconds"] + (part["rate"] - t["rate"]) * middle for t in true]
         row = {key: part[key] for key in ("evidence", "score", "coherent")}
-        row |= {"chance": found["control"], "control": part["score_control"], "seconds": len(reference) / AUDIO_HZ}
-        rows.append({**row, "right": bool(error <= RIGHT_SECONDS[kind])})
-    return {"number": number, "kind": kind, "accepted": found["accepted"], "runs": rows}
+        right = any(abs(gap) <= (KEPT_SECONDS if kept else RIGHT_SECONDS) for gap in gaps)
+        rows.append({**row, "chance": found["control"], "control": part["score_control"], "right": right})
+    return rows
+
+
+def answered(work):
+    """Return the same as `gather` for the short pairs that align.py has asked the aligner about."""
+    rows = []
+    for path in sorted((work / "answers" / "ours").glob("*.json")):
+        kind, number, seconds = path.stem.rsplit("-", 2)
+        if kind != "theme" and int(seconds) <= FILM_SECONDS:
+            found, truth = (json.loads(x.read_text()) for x in (path, work / "pairs" / path.stem / "truth.json"))
+            runs = judged(found, truth["segments"], truth["kept"])
+            rows.append({"number": int(number), "kind": kind, "accepted": found["accepted"], "runs": runs})
+    return rows
 
 
 def gather(options):
@@ -140,7 +165,7 @@ def main():
     parser.add_argument("--figure", type=Path, default=Path("calibration.png"))
     parser.add_argument("--keep-going-seconds", type=float, default=3600)
     options = parser.parse_args()
-    done = gather(options)
+    done = gather(options) + answered(options.work)
     halves = [[run for row in done if row["number"] % 2 == odd for run in row["runs"]] for odd in (0, 1)]
     alone = [[run for run in half if not run["coherent"]] for half in halves]
     for name, half in zip(("even", "odd"), alone, strict=True):

@@ -93,7 +93,7 @@ def audio_offset_finder(reference, track):
 
 
 def syncstart(reference, track):
-    words = [Path(sys.executable).with_name("syncstart"), track, reference, "--quiet"]
+    words = [Path(sys.executable).with_name("syncstart"), track, reference, "--quiet", "--show"]  # its --show hides
     said = subprocess.run([*map(str, words)], capture_output=True, text=True).stdout
     file, seconds = said.strip().splitlines()[-1].rsplit(",", 1)
     late = float(seconds) if Path(file.strip()).name == Path(track).name else -float(seconds)
@@ -116,7 +116,7 @@ def audalign(reference, track):
     if not matches:
         return {"segments": [], "reason": "no match"}
     (match,) = matches.values()
-    return whole(-float(match["offset_seconds"][0]))
+    return whole(float(match["offset_seconds"][0]))
 
 
 def ffsubsync(reference, track):

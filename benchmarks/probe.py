@@ -6,12 +6,14 @@ Agreement: embeddings around one centre a class, of known separability, and at l
 by its official protocol (search over 8 of 16 settings, early stopping) beside scikit-learn's logistic regression
 on the same training clips, standardised, and beside what no probe can pass: who knows the centres takes the
 nearest. Logistic regression has the right form for such clouds, a network must find it, so that the distance
-between them is also one of training clips: --train takes several counts. Time: the same 8 networks for the same
-epochs, trained together and one by one, from the same rows.
+between them is also one of training clips: --train takes several counts. --plain adds the same protocol written
+down again with torch's own layers, one network after the other, as hear-eval-kit builds them. Time: the same 8
+networks for the same epochs, trained together and one by one, from the same rows.
 """
 
 import argparse
 import dataclasses
+import itertools
 import warnings
 
 import numpy as np
@@ -41,13 +43,15 @@ def main():
     parser.add_argument("--timed", type=int, default=2000, help="training clips of the timed trainings")
     parser.add_argument("--test", type=int, default=5000, help="test clips of the agreement")
     parser.add_argument("--cases", type=int, default=3, help="how many of the agreements")
+    parser.add_argument("--plain", action="store_true", help="also the protocol in plain torch; doubles the time")
     parser.add_argument("--skip", nargs="*", default=[], choices=["agreement", "time"])
     options = parser.parse_args()
     machine(options.device)
     if "agreement" not in options.skip:
         head = ["classes, dimensions, spread", "training clips", "known centres, %", "logistic regression, %"]
         cases = [(*case, train) for case in CASES[: options.cases] for train in options.train]
-        table([*head, "HEAR's probe, %", "difference"], (agreement(*case, options) for case in cases))
+        head += ["HEAR's probe, %", "difference", *["in plain torch, %"] * options.plain]
+        table(head, (agreement(*case, options) for case in cases))
     if "time" not in options.skip:
         head = ["embeddings", "together, s", "one by one, s", "one by one / together"]
         table(head, (times(dim, classes, options) for dim, classes in ((192, 10), (768, 50))))
@@ -88,7 +92,50 @@ def agreement(classes, dim, spread, train, options):
     other = 100 * model.score(features[role == TEST], labels[role == TEST].argmax(1))
     most = best_percent(features[role == TEST], labels[role == TEST])
     case = f"{classes}, {dim}, {spread:g}", f"{train:,}", f"{most:.2f}"
-    return *case, f"{other:.2f}", f"{mine:.2f}", f"{mine - other:+.2f}"
+    row = *case, f"{other:.2f}", f"{mine:.2f}", f"{mine - other:+.2f}"
+    return (*row, f"{plain_percent(features, labels, role, protocol):.2f}") if options.plain else row
+
+
+def plain_percent(features, labels, role, protocol):
+    """Return the test accuracy in % by the same protocol in plain torch, one network after the other."""
+    torch.manual_seed(0)
+    x, y = torch.from_numpy(features), torch.from_numpy(labels.argmax(1))
+    train, valid, test = (torch.from_numpy(np.flatnonzero(role == wanted)) for wanted in (TRAIN, VALID, TEST))
+    order, best = train[torch.randperm(len(train))], (-1.0, None)
+    for point in mlp.grid()[: protocol.points]:
+        net = plain_net(point, x.shape[1], labels.shape[1])
+        optimiser, waited, top = torch.optim.Adam(net.parameters(), lr=point.learning_rate), 0, -1.0
+        for epoch in range(1, protocol.most_epochs + 1):
+            for rows in order.split(protocol.batch_rows):
+                optimiser.zero_grad()
+                torch.nn.functional.cross_entropy(net.train()(x[rows]), y[rows]).backward()
+                optimiser.step()
+            if epoch % protocol.check_epochs == 0:
+                score = right_percent(net, x[valid], y[valid])
+                waited = 0 if score > top else waited + 1
+                if score > max(top, best[0]):
+                    best = score, right_percent(net, x[test], y[test])
+                top = max(top, score)
+                if waited >= protocol.patience:
+                    break
+    return best[1]
+
+
+@torch.inference_mode()
+def right_percent(net, x, y):
+    """Return the accuracy of a network in %."""
+    return 100 * (net.eval()(x).argmax(1) == y).float().mean().item()
+
+
+def plain_net(point, dim, classes):
+    """Return the network of a point from torch's own layers."""
+    widths, layers = [dim] + [mlp.WIDTH] * point.hidden_layers, []
+    for number, pair in enumerate(itertools.pairwise([*widths, classes])):
+        linear = torch.nn.Linear(*pair)
+        start = torch.nn.init.xavier_uniform_ if point.initialisation == "uniform" else torch.nn.init.xavier_normal_
+        start(linear.weight, gain=torch.nn.init.calculate_gain("relu" if number else "linear"))
+        layers += [linear, torch.nn.BatchNorm1d(pair[1]), torch.nn.Dropout(mlp.DROPOUT), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-3])
 
 
 def logistic_strength(features, labels, train, valid):
