@@ -15,7 +15,7 @@ WORTH_A_LOOK = 0.5  # share of the control from which on a run is measured
 STRONG_RATIO = 1.5  # wave forms that agree so much more than shuffled ones give the line
 # Fitted to planted pairs by benchmarks/align_calibration.py: (a confidence of a half, width) of the
 # strength of the band levels over its control, and of the agreement of the wave forms over its own.
-LEVELS_LOGISTIC = (0.70, 0.08)
+LEVELS_LOGISTIC = (0.76, 0.07)
 WAVES_LOGISTIC = (1.45, 0.10)
 AMBIGUOUS_SHARE = 0.85
 BARE_SHARE = 0.12  # so much silence in a track, and half as much in the other, says dialogue only
