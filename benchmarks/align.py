@@ -29,7 +29,7 @@ from align_cases import FALSE_KINDS, FILM_SECONDS, TRUE_KINDS, Studio, make, mak
 
 HERE = Path(__file__).resolve().parent
 OURS, PEERS = ("ours", "rival"), ("audio-offset-finder", "syncstart", "audalign", "ffsubsync")
-FILM_KINDS = ("offset", "rate", "edits", "everything", "unrelated")
+FILM_KINDS = ("edits", "everything", "unrelated")
 LIMIT_SECONDS = 120
 RIGHT_SECONDS = 0.04  # an answer is right where it is within a video frame
 KEPT_SECONDS = 0.1  # a stretched track scatters by itself
