@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundstage.align import coarse, estimate, film, fine, listen, timeline
+from soundstage.align import coarse, estimate, film, fine, listen, timeline, trust
 from soundstage.align.features import decimate
 from soundstage.align.settings import Settings
 from soundstage.media import read_audio, read_flac, stretched, write_flac
@@ -172,6 +172,12 @@ def test_sound_at_a_lower_rate_starts_with_the_picture_too(tmp_path):
     size = min(len(low), len(high))
     cross = np.fft.irfft(np.conj(np.fft.rfft(high[:size])) * np.fft.rfft(low[:size]))
     assert np.argmax(cross) == 0 and abs(len(low) - len(high)) <= 1
+
+
+def test_a_longer_film_must_show_more_to_be_trusted():
+    path = coarse.Path(1.0, np.arange(3) * 5.0, np.zeros(3), np.full(3, 2.0), np.zeros(3))
+    controls = [trust.control(path, SETTINGS, seconds) for seconds in (60, 300, 5400)]
+    assert controls[0] == controls[1] == trust.CONTROL_FLOOR and controls[2] == pytest.approx(8.17, abs=0.01)
 
 
 def test_residual_says_how_far_the_worse_end_is_off():

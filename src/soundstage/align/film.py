@@ -97,7 +97,7 @@ def align(left, right, settings):
     heard = right.features[1.0] if kept or rate == 1.0 else scaled(right, rate, settings)
     path = coarse.search(left.features[1.0], heard, settings, rate)
     chance = coarse.search(left.features[1.0], heard[::-1], settings, rate, probe=True)
-    control = trust.control(chance, settings)
+    control = trust.control(chance, settings, left.seconds)
     pieces = []
     for run in coarse.runs(path):
         evidence = trust.strength(path.evidence[run], path.centers[run], settings)

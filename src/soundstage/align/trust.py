@@ -10,7 +10,8 @@ from soundstage.align import coarse
 from soundstage.align.features import ALIGN_HZ
 
 CHANCE_MEAN = 1.4  # z of a chunk that follows a line where nothing is shared: the best of 7 columns
-CONTROL_FLOOR = 6.0  # strength that unrelated films reach; a short one may seem to stay below it
+CONTROL_FLOOR = 6.0  # strength that five unrelated minutes reach at most; the control may seem to stay below it
+FLOOR_SECONDS, FLOOR_GROWTH = 300, 0.75  # a longer film has more chances: so much more for e times the length
 WORTH_A_LOOK = 0.5  # share of the control from which on a run is measured
 STRONG_RATIO = 1.5  # wave forms that agree so much more than shuffled ones give the line
 # Fitted to planted pairs by benchmarks/align_calibration.py: (a confidence of a half, width) of the
@@ -35,10 +36,11 @@ def strength(evidence, centers, settings):
     return float(((total[last] - total[first]) / np.sqrt(count * np.minimum(count, overlap))).max())
 
 
-def control(path, settings):
-    """Return the strength that the best run of an unrelated path reaches."""
+def control(path, settings, seconds=0.0):
+    """Return the strength that the best run of an unrelated path reaches; seconds: the reference's length."""
     found = [strength(path.evidence[run], path.centers[run], settings) for run in coarse.runs(path)]
-    return max([CONTROL_FLOOR, *found])
+    floor = CONTROL_FLOOR + FLOOR_GROWTH * np.log(max(1.0, seconds / FLOOR_SECONDS))
+    return float(max([floor, *found]))
 
 
 def confidence(piece, chance):
