@@ -20,7 +20,7 @@ KEPT_SHARE, LEAST_PEAK = 0.5, 0.5  # of the peaks at the new pace, and in z, wha
 SAME_RATE_SHARE = 0.9  # of a piece's own score, that the longest piece's rate must reach to be taken
 REACH_CHUNKS = 2  # how far beyond its chunks, in chunks, a piece is looked for
 SEEK_SECONDS, LOOKS_PER_SECOND = 4.0, 20  # an edit's neighbourhood, and how finely it is searched
-NOISE_Z = 3.0  # what the wave forms of a quarter of a second reach by chance near a line
+NOISE_Z, LEAST_Z = 2.5, -0.2  # what a quarter of a second reaches by chance near a line, and the most it may fall short
 BLACK_COST = 4.0
 JOINT_SECONDS = 10.0  # without a sign of shared sound a piece may go so far to meet its neighbour
 LISTEN_BLOCKS, LISTEN_GAP, HEARD_Z = 60, 4, 5.0  # seconds listened to beyond a piece's ends, and when they are heard
@@ -398,7 +398,7 @@ def sharper(before, after, place, missing, reference, track, heard, settings):
     for piece in (before, after):
         lines = (centers, np.full(len(centers), piece.offset))
         curves = fine.correlate(reference.samples, track.samples, lines, narrow, piece.rate)(0)
-        clear = np.clip(fine.near(curves, lines[1])[1] - NOISE_Z, 0, fine.TOP_Z)
+        clear = np.clip(fine.near(curves, lines[1])[1] - NOISE_Z, LEAST_Z, fine.TOP_Z)
         rough = edges.agreement(features, heard, piece.rate, piece.offset, low, high)
         at = np.minimum((centers - low) * 100, len(rough) - 1).astype(int)
         there = piece.offset + piece.rate * centers
