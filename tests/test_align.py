@@ -220,6 +220,16 @@ def test_a_short_piece_takes_the_speed_of_the_longest():
     assert film.at_one_rate(*sides, [longest, sure], SETTINGS)[1] == sure
 
 
+@pytest.mark.parametrize("off", [-11.0, 0.5, 7.0])
+def test_an_edit_is_found_on_the_wave_forms_far_from_where_the_levels_put_it(off):
+    reference, track = pair(9, 100, offset=0.0, edits=[("cut", 40.0, 20.0)])
+    sides = [film.sound(decimate(side), SETTINGS) for side in (reference, track)]
+    kind = {"rate_error": 1e-5, "residual": 0.0, "score": 9.0, "control": 4.0, "evidence": 90.0, "coherent": True}
+    pieces = film.Piece(0, 40, 0.0, 1.0, **kind), film.Piece(60, 100, -20.0, 1.0, **kind)
+    found = film.sharper(pieces, 40.0 + off, 20.0, *sides, sides[1].features[1.0], SETTINGS)
+    assert found == pytest.approx(40.0, abs=0.5)
+
+
 def test_another_mix_room_and_codec_are_no_obstacle(tmp_path):
     reference, track = pair(6, 50, offset=0.25)
     room = np.random.default_rng(1).standard_normal(2400) * np.exp(-np.arange(2400) / 600)

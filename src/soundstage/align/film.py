@@ -20,6 +20,7 @@ KEPT_SHARE, LEAST_PEAK = 0.5, 0.5  # of the peaks at the new pace, and in z, wha
 SAME_RATE_SHARE = 0.9  # of a piece's own score, that the longest piece's rate must reach to be taken
 REACH_CHUNKS = 2  # how far beyond its chunks, in chunks, a piece is looked for
 SEEK_SECONDS, LOOKS_PER_SECOND = 4.0, 20  # an edit's neighbourhood, and how finely it is searched
+SEEK_TIMES, SEEK_BORDER_SECONDS = 5, 0.5  # so many such neighbourhoods, while the edit seems to lie at the border
 NOISE_Z, LEAST_Z = 2.5, -0.2  # what a quarter of a second reaches by chance near a line, and the most it may fall short
 BLACK_COST = 4.0
 JOINT_SECONDS = 10.0  # without a sign of shared sound a piece may go so far to meet its neighbour
@@ -341,7 +342,7 @@ def bounded(pieces, reference, track, heard, settings):
         values = [edges.agreement(features, heard, p.rate, p.offset, low, high) for p in (here, after)]
         place = low + edges.switch(*values, missing)
         if here.coherent and after.coherent:
-            place = sharper(here, after, place, missing, reference, track, heard, settings)
+            place = sharper((here, after), place, missing, reference, track, heard, settings)
         limits[index] = (limits[index][0], min(limits[index][1], place))
         limits[index + 1] = (max(limits[index + 1][0], place + missing), limits[index + 1][1])
     result = []
@@ -380,8 +381,22 @@ def heard_on(piece, low, support, reference, track, settings):
     return edges.reached(support, heard, LISTEN_GAP)
 
 
-def sharper(before, after, place, missing, reference, track, heard, settings):
+def sharper(pieces, place, missing, reference, track, heard, settings):
     """Return where two pieces meet, found anew on the wave forms near a place in seconds.
+
+    A place at the border of what was looked at is looked at again from there: where the bed hardly
+    moves the band levels can be ten seconds off.
+    """
+    for _ in range(SEEK_TIMES):
+        found = sought(pieces, place, missing, reference, track, heard, settings)
+        if abs(found - place) < SEEK_SECONDS - SEEK_BORDER_SECONDS:
+            break
+        place = found
+    return found
+
+
+def sought(pieces, place, missing, reference, track, heard, settings):
+    """Return where two pieces meet, at most SEEK_SECONDS from a place.
 
     Between lines of dialogue a quarter of a second of the bed is enough to tell; where nothing of it
     is heard the band levels (heard: the track's) have a small say; black where the film sounds on
@@ -395,7 +410,7 @@ def sharper(before, after, place, missing, reference, track, heard, settings):
     if len(centers) < 4:
         return place
     values = []
-    for piece in (before, after):
+    for piece in pieces:
         lines = (centers, np.full(len(centers), piece.offset))
         curves = fine.correlate(reference.samples, track.samples, lines, narrow, piece.rate)(0)
         clear = np.clip(fine.near(curves, lines[1])[1] - NOISE_Z, LEAST_Z, fine.TOP_Z)
