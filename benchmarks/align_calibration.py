@@ -1,6 +1,6 @@
 """What is confidence worth? Planted pairs from easy to hopeless, and unrelated ones; a figure.
 
-    python benchmarks/align_calibration.py --work FOLDER [--pairs 500] [--figure calibration.png]
+    python benchmarks/align_calibration.py --work FOLDER [--pairs 520] [--figure calibration.png]
 
 The shared bed of a pair of one to four minutes lies under another film's, 20 to 45 dB below it; of
 four pairs one shares nothing, and two are sped up or slowed down with their pitch kept, 14 to 30 dB
@@ -161,7 +161,7 @@ def main():
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--pairs", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=520)
     parser.add_argument("--figure", type=Path, default=Path("calibration.png"))
     parser.add_argument("--keep-going-seconds", type=float, default=3600)
     options = parser.parse_args()
