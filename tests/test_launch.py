@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,11 +18,10 @@ import os, sys, time
 from soundstage.pretrain.group import join
 from soundstage.pretrain.loop import StopSignal
 
-group = join("cpu")
 def say(*words):
     if group.first:
         print(*words, flush=True)
-with StopSignal() as stop:
+with join("cpu") as group, StopSignal() as stop:
     group.highest(0)  # now all of them listen
     say("begun", group.processes, os.environ["CUDA_VISIBLE_DEVICES"], *sys.argv[1:])
     for step in range(int(os.environ["STEPS"])):
@@ -33,7 +33,6 @@ with StopSignal() as stop:
         if ending:
             say("stopped")
             raise SystemExit(128 + ending)
-group.leave()
 say("done")
 """
 
@@ -80,7 +79,31 @@ def test_tasks_meet_and_signals_reach_all_of_them(tmp_path):
 def test_a_process_that_fails_is_reported_on_one_screen(tmp_path):
     job = start(tmp_path, "--gpus", "2", steps="none", CUDA_VISIBLE_DEVICES="a,b")
     said = job.communicate(timeout=120)[1]
-    assert job.returncode == 2 and "ValueError" in said and "of the training failed with status 1" in said
+    assert job.returncode == 2 and "ValueError" in said and "of the training failed with status 1," in said
+
+
+def test_the_process_that_ended_the_others_is_named():
+    for ended, rank in (
+        ({0: 1, 1: 1}, 0),  # {rank: status}
+        ({0: -6, 1: 1}, 1),
+        ({0: 1, 1: -9}, 1),
+        ({0: -15, 1: -9}, 1),
+        ({0: 143, 1: 2}, 1),
+        ({0: -6, 1: -6}, 0),
+        ({0: 1, 1: (-9, 30)}, 0),  # torchrun kills what does not end in 30 seconds
+        ({0: 143, 1: 143}, 0),
+    ):
+        ended = {place: how if isinstance(how, tuple) else (how, 0) for place, how in ended.items()}
+        failures = {place: SimpleNamespace(exitcode=how[0], timestamp=how[1]) for place, how in ended.items()}
+        assert launch.cause(failures) == (rank, ended[rank][0])
+
+
+def test_a_process_that_is_killed_is_said(tmp_path):
+    job = start(tmp_path, "--gpus", "2", steps=4000, CUDA_VISIBLE_DEVICES="a,b")
+    assert job.stdout.readline().startswith("begun")
+    children = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
+    os.kill(int(children[1]), signal.SIGKILL)
+    assert "process 1 of the training was ended by SIGKILL" in job.communicate(timeout=120)[1] and job.returncode == 2
 
 
 def test_several_tasks_need_a_job_that_was_made_for_them(tmp_path):

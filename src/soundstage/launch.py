@@ -22,6 +22,7 @@ from soundstage.errors import UserError
 
 FIRST_PORT, PORTS = 20000, 10000
 STOPPED = 128 + signal.SIGTERM, 128 + signal.SIGINT  # of a process that has saved a checkpoint when it was asked to
+AFTERMATH = -signal.SIGABRT, -signal.SIGTERM, *STOPPED  # how a process can end because another has failed
 
 
 def spelled_out(words):
@@ -85,6 +86,26 @@ def trainers():
     return [int(pid) for text in lists for pid in text.split()]
 
 
+def cause(failures):
+    """Return (rank, exit status) of the process that ended a training, of torchrun's {rank: ProcessFailure}.
+
+    Several have ended when torchrun looks, and those that it ends itself are among them. One that was killed
+    makes the others fail, and one that failed can make the others abort.
+    """
+
+    def order(rank):
+        status = failures[rank].exitcode
+        return status in AFTERMATH, failures[rank].timestamp, status >= 0, rank
+
+    rank = min(failures, key=order)
+    return rank, failures[rank].exitcode
+
+
+def _ended(status):
+    """Return the words for a status other than 0, the negative number of a signal included."""
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"failed with status {status}"
+
+
 class PassOn:
     """Passes signals on to the processes that train; remembers which one ends them."""
 
@@ -121,11 +142,10 @@ def train_together(options, environment):
         try:
             torchrun.run(torchrun.parse_args([*flags, *words]))
         except ChildFailedError as error:
-            rank, failure = error.get_first_failure()
-            if signals.ending or failure.exitcode in STOPPED:
+            rank, status = cause(error.failures)
+            if signals.ending or status in STOPPED:
                 return 128 + (signals.ending or signal.SIGTERM)
-            what = f"process {rank} of the training failed with status {failure.exitcode}, what it said is above"
-            raise UserError(what, module) from None
+            raise UserError(f"process {rank} of the training {_ended(status)}, see above", module) from None
     return 0
 
 

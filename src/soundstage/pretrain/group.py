@@ -1,6 +1,7 @@
 """The processes that train together, as torchrun starts them, or one alone."""
 
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -44,14 +45,10 @@ class Group:
         distributed.all_gather_object(values, value)
         return values
 
-    def leave(self):
-        """Part from the other processes."""
-        if self.processes > 1:
-            distributed.destroy_process_group()
 
-
+@contextmanager
 def join(device):
-    """Return the `Group`; under torchrun, meet the other processes first.
+    """Yield the `Group`; under torchrun, meet the other processes first, and part from them at the end.
 
     device: "cpu", "cuda" or "auto". UserError when cuda is asked for and there is none.
     """
@@ -65,4 +62,8 @@ def join(device):
         torch.cuda.set_device(chosen)
     if processes > 1:
         distributed.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-    return Group(rank, processes, chosen)
+    try:
+        yield Group(rank, processes, chosen)
+    finally:  # also after an error: a process that ends while gloo's threads run is aborted, which hides the error
+        if processes > 1:
+            distributed.destroy_process_group()

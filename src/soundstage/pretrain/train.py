@@ -59,11 +59,8 @@ def main():
     add_settings(arguments, Settings)
     options = arguments.parse_args()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # outside of the loop there is nothing new to save
-    group = join(options.settings.engine.device)
-    try:
+    with join(options.settings.engine.device) as group:
         train(options, group)
-    finally:
-        group.leave()
 
 
 def train(options, group):
