@@ -4,16 +4,24 @@ A layout is a function folder -> `Benchmark`, registered in `LAYOUTS`. It reads 
 media: a clip that a list names and the disk lacks is found, and named, by `prepare`.
 """
 
-import csv
 import re
 from pathlib import Path
 
-import numpy as np
-
 from soundstage.errors import UserError
 from soundstage.evaluate.layouts import ave, kinetics_sounds, lvu
-from soundstage.evaluate.lists import Benchmark, Clip, lines, numbers, rows
-from soundstage.evaluate.roles import TEST, TRAIN, UNUSED, named, rotate
+from soundstage.evaluate.lists import (
+    Benchmark,
+    Clip,
+    cells,
+    numbers,
+    parsed,
+    parsed_lines,
+    parsed_rows,
+    rows,
+    video_of,
+    videos_by_stem,
+)
+from soundstage.evaluate.roles import TEST, TRAIN, UNUSED, listed, named, rotate
 from soundstage.files import read_json
 
 # The group of each official benchmark, by the start of its folder's name.
@@ -106,25 +114,44 @@ def hear(folder):
     (columns file, speaker) or of file names that hold them. Tasks scored on time stamps have another
     protocol and are refused.
     """
-    task = read_json(folder / "task_metadata.json")
-    if task.get("embedding_type", "scene") != "scene":
-        raise UserError("expected a task of whole clips, found one of time stamps", folder)
-    metrics = list(dict.fromkeys(METRIC_OF[name] for name in task["evaluation"] if name in METRIC_OF))
-    if not metrics:
-        raise UserError(f"no known metric in {task['evaluation']}", folder / "task_metadata.json")
+    metrics, named_splits = _hear_task(folder)
     classes = _vocabulary(folder / "labelvocabulary.csv")
-    splits = _hear_splits(folder)
-    clips, where = [], []
-    for number, split in enumerate(splits):
-        listed = read_json(folder / f"{split}.json")
-        for name in sorted(listed):
-            labels = numbers(listed[name], classes, folder / f"{split}.json")
-            path = folder / "48000" / split / name
-            clips.append(Clip(f"{split}/{name}", path, labels, name))
-            where.append(number)
+    splits = _hear_splits(folder, named_splits)
+    parts = [_hear_clips(folder, split, classes) for split in splits]
+    clips = [clip for part in parts for clip in part]
+    where = [number for number, part in enumerate(parts) for _ in part]
     roles = named([splits[i] for i in where]) if "test" in splits else rotate(where)
     speakers = hear_speakers(folder, clips)
     return Benchmark("hear", "audio", metrics[0], tuple(classes), tuple(clips), roles, tuple(metrics[1:]), speakers)
+
+
+def _hear_task(folder):
+    """Return (metrics, splits that must be there) of a task_metadata.json."""
+    path = folder / "task_metadata.json"
+    task = read_json(path)
+    if task.get("embedding_type", "scene") != "scene":
+        raise UserError("expected a task of whole clips, found one of time stamps", folder)
+    if not isinstance(task.get("evaluation"), list):
+        raise UserError("expected the key evaluation, a list of metrics", path)
+    metrics = list(dict.fromkeys(METRIC_OF[name] for name in task["evaluation"] if name in METRIC_OF))
+    if not metrics:
+        raise UserError(f"no known metric in {task['evaluation']}", path)
+    return metrics, task.get("splits", ())
+
+
+def _hear_clips(folder, split, classes):
+    """Return the `Clip`s of one split, by name; UserError for a split without clips and for labels that are no list."""
+    path = folder / f"{split}.json"
+    listed = read_json(path)
+    if not listed or not isinstance(listed, dict):
+        raise UserError("expected clips and their labels, found none", path, "complete the download")
+    clips = []
+    for name, labels in sorted(listed.items()):
+        if not isinstance(labels, list):
+            raise UserError(f"expected a list of labels of {name}, found {labels!r}", path)
+        file = folder / "48000" / split / name
+        clips.append(Clip(f"{split}/{name}", file, numbers(labels, classes, path), name))
+    return clips
 
 
 def hear_speakers(folder, clips):
@@ -141,8 +168,13 @@ def _speaker_in_name(name):
     return (found[1] or found[2]) if found else None
 
 
-def _hear_splits(folder):
+def _hear_splits(folder, wanted):
+    """Return the splits of a HEAR task; wanted: those that its metadata name, where it does."""
     names = sorted(path.stem for path in folder.glob("*.json"))
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        what = "expected the clips of a split that task_metadata.json names, found nothing"
+        raise UserError(what, folder / f"{missing[0]}.json", "complete the download")
     folds = [name for name in names if re.fullmatch(r"fold\d+", name)]
     fixed = [name for name in ("train", "valid", "test") if name in names]
     if len(folds) < 3 and len(fixed) != 3:
@@ -152,8 +184,14 @@ def _hear_splits(folder):
 
 def _vocabulary(path):
     """Return {label: index} of a labelvocabulary.csv with the columns idx and label."""
-    listed = rows(path, ("idx", "label"))
-    return {row["label"]: int(row["idx"]) for row in sorted(listed, key=lambda row: int(row["idx"]))}
+    listed = sorted(parsed_rows(path, ("idx", "label"), lambda idx, label: (int(idx), label), "a number and a label"))
+    if [index for index, _ in listed] != list(range(len(listed))):
+        raise UserError(f"expected the numbers 0 to {len(listed) - 1}, each once", path)
+    classes = {}
+    for index, label in listed:
+        if classes.setdefault(label, index) != index:
+            raise UserError(f"label {label!r} stands there twice", path)
+    return classes
 
 
 def ucf101(folder):
@@ -163,98 +201,126 @@ def ucf101(folder):
     number (g01 ..), whose clips were cut from one video.
     """
     lists = folder / "ucfTrainTestlist"
-    names = [line.split(maxsplit=1) for line in lines(lists / "classInd.txt")]
-    classes = {name.strip(): number for number, (_, name) in enumerate(names)}
+    names = parsed_lines(lists / "classInd.txt", _ucf_class, "a number and a class")
+    classes = {name: number for number, name in enumerate(names)}
     splits = sorted(lists.glob("testlist*.txt"))
     if not splits:
         raise UserError("expected testlist01.txt, found none", lists)
-    roles = {}
+    entries = []
     for rotation, test_list in enumerate(splits):
         train_list = test_list.with_name(test_list.name.replace("testlist", "trainlist"))
         for path, role in ((train_list, TRAIN), (test_list, TEST)):
-            for line in lines(path):
-                name = re.sub(r"(\.avi) +\d+\s*$", r"\1", line.strip())
-                roles.setdefault(name, [UNUSED] * len(splits))[rotation] = role
-    clips = [_ucf_clip(folder, name, classes, lists) for name in sorted(roles)]
-    table = np.array([roles[clip.name] for clip in clips], np.int8).reshape(-1, len(splits)).T
-    return Benchmark("ucf101", "audiovisual", "accuracy_percent", tuple(classes), tuple(clips), table)
+            clips = parsed_lines(path, lambda line: _ucf_clip(folder, line, classes), _UCF_LINE)
+            entries += [(clip.name, rotation, role, path) for clip in clips]
+    found, roles = listed(entries, len(splits))
+    clips = tuple(_ucf_clip(folder, name, classes) for name in found)
+    return Benchmark("ucf101", "audiovisual", "accuracy_percent", tuple(classes), clips, roles)
 
 
-def _ucf_clip(folder, name, classes, lists):
-    label = name.split("/")[0]
-    if label not in classes:
-        raise UserError(f"class {label!r} is not in classInd.txt", lists)
-    recording = re.sub(r"_c\d+\.avi$", "", name)
-    return Clip(name, folder / "UCF-101" / name, (classes[label],), recording)
+_UCF_LINE = "<class>/<name>.avi of a class of classInd.txt, and its number in lists of training clips"
+
+
+def _ucf_class(line):
+    number, name = line.split(maxsplit=1)
+    int(number)
+    return name.strip()
+
+
+def _ucf_clip(folder, line, classes):
+    """Return the `Clip` of a line; KeyError for an unknown class, ValueError for a line without a file."""
+    name = re.sub(r"(\.avi) +\d+$", r"\1", line.strip())
+    if not name.endswith(".avi"):
+        raise ValueError
+    label = classes[name.split("/")[0]]
+    return Clip(name, folder / "UCF-101" / name, (label,), re.sub(r"_c\d+\.avi$", "", name))
 
 
 def hmdb51(folder):
     """Read HMDB51: <class>/*.avi and <class>_test_splitN.txt with 1 = train, 2 = test, 0 = unused.
 
-    The lists may lie in any folder below. Its files have no useful sound: media is video. A
-    recording is what stands before the class in a file's name.
+    The lists may lie in any folder below, one for each class and split. Its files have no useful sound:
+    media is video. A recording is what stands before the class in a file's name.
     """
-    lists = sorted(folder.rglob("*_test_split[0-9].txt"))
-    found = [re.fullmatch(r"(.+)_test_split(\d)\.txt", path.name).groups() for path in lists]
-    classes = {name: number for number, name in enumerate(sorted({name for name, _ in found}))}
-    splits = sorted({split for _, split in found})
-    roles, code = {}, {"0": UNUSED, "1": TRAIN, "2": TEST}
-    for path, (label, split) in zip(lists, found, strict=True):
-        for line in lines(path):
-            name, mark = line.strip().rsplit(maxsplit=1)
-            row = roles.setdefault((label, name), [UNUSED] * len(splits))
-            row[splits.index(split)] = code[mark]
-    clips = [_hmdb_clip(folder, label, name, classes) for label, name in sorted(roles)]
-    table = np.array([roles[key] for key in sorted(roles)], np.int8).reshape(-1, len(splits)).T
-    return Benchmark("hmdb51", "video", "accuracy_percent", tuple(classes), tuple(clips), table)
+    lists = {}
+    for path in sorted(folder.rglob("*_test_split[0-9].txt")):
+        lists[re.fullmatch(r"(.+)_test_split(\d)\.txt", path.name).groups()] = path
+    classes = {name: number for number, name in enumerate(sorted({name for name, _ in lists}))}
+    splits = sorted({split for _, split in lists})
+    missing = [f"{name}_test_split{split}.txt" for name in classes for split in splits if (name, split) not in lists]
+    if missing:
+        more = ", ..." * (len(missing) > 5)
+        raise UserError(f"expected the lists {', '.join(missing[:5])}{more}, found none", folder)
+    expected = "a file and 1 = train, 2 = test or 0 = unused"
+    entries = [
+        (f"{label}/{name}", splits.index(split), role, path)
+        for (label, split), path in lists.items()
+        for name, role in parsed_lines(path, _hmdb_line, expected)
+    ]
+    found, roles = listed(entries, len(splits))
+    clips = tuple(_hmdb_clip(folder, name, classes) for name in found)
+    return Benchmark("hmdb51", "video", "accuracy_percent", tuple(classes), clips, roles)
 
 
-def _hmdb_clip(folder, label, name, classes):
-    recording = name.split(f"_{label}_")[0]
-    return Clip(f"{label}/{name}", folder / label / name, (classes[label],), recording)
+def _hmdb_line(line):
+    name, mark = line.strip().rsplit(maxsplit=1)
+    return name, {"0": UNUSED, "1": TRAIN, "2": TEST}[mark]
+
+
+def _hmdb_clip(folder, name, classes):
+    label, file = name.split("/", 1)
+    return Clip(name, folder / label / file, (classes[label],), file.split(f"_{label}_")[0])
 
 
 def esc50(folder):
     """Read ESC-50 as published: audio/*.wav and meta/esc50.csv with five folds numbered from 1."""
-    listed = rows(folder / "meta" / "esc50.csv", ("filename", "fold", "target", "category"))
-    listed = sorted(listed, key=lambda row: row["filename"])
-    names = {int(row["target"]): row["category"] for row in listed}
+    path = folder / "meta" / "esc50.csv"
+    expected = "a file, a fold from 1 to 5, a class's number and its name"
+    listed = sorted(parsed_rows(path, ("filename", "fold", "target", "category"), _esc50_row, expected))
+    missing = sorted({1, 2, 3, 4, 5} - {fold for _, fold, _, _ in listed})
+    if missing:
+        found = ", ".join(map(str, missing))
+        raise UserError(f"expected clips of every fold from 1 to 5, found none of {found}", path)
+    names = {target: category for _, _, target, category in listed}
     order = sorted(names)
-    clips = [
-        Clip(
-            row["filename"],
-            folder / "audio" / row["filename"],
-            (order.index(int(row["target"])),),
-            row["filename"].rsplit("-", 2)[0],
-        )
-        for row in listed
-    ]
-    roles = rotate([int(row["fold"]) - 1 for row in listed])
-    classes = tuple(names[target] for target in order)
-    return Benchmark("esc50", "audio", "accuracy_percent", classes, tuple(clips), roles)
+    clips = tuple(
+        Clip(name, folder / "audio" / name, (order.index(target),), name.rsplit("-", 2)[0])
+        for name, _, target, _ in listed
+    )
+    roles = rotate([fold - 1 for _, fold, _, _ in listed])
+    return Benchmark("esc50", "audio", "accuracy_percent", tuple(names[target] for target in order), clips, roles)
+
+
+def _esc50_row(name, fold, target, category):
+    if int(fold) not in range(1, 6):
+        raise ValueError
+    return name, int(fold), int(target), category
 
 
 def vggsound(folder):
     """Read VGGSound: vggsound.csv without header, of YouTube id, start second, label, split.
 
-    Each clip is its own file `<id>_<start as six digits>` with any media suffix below the folder.
-    There is one split, train and test; a recording is a YouTube video.
+    Each clip is its own file `<id>_<start as six digits>` with a video's suffix anywhere below the folder.
+    There is one split, train and test; a recording is a YouTube video. Equal rows count once.
     """
     path = next(iter(sorted(folder.rglob("vggsound.csv"))), folder / "vggsound.csv")
-    listed = list(csv.reader(lines(path)))
-    wrong = [row for row in listed if len(row) != 4 or row[3] not in ("train", "test")]
-    if wrong:
-        raise UserError(f"expected id, start, label, train or test; found {wrong[0]}", path)
-    classes = {label: number for number, label in enumerate(sorted({row[2] for row in listed}))}
-    files = {file.stem: file for file in sorted(folder.rglob("*_[0-9]*.*"))}
-    clips, splits = [], []
-    for video, start, label, split in sorted(listed):
+    found = parsed(path, cells(path), _vggsound_row, "id, start, label, train or test")
+    classes = {label: number for number, label in enumerate(sorted({label for _, _, label, _ in found}))}
+    files, clips, splits = videos_by_stem(folder), [], []
+    for video, start, label, split in sorted(set(found)):
         name = f"{video}_{int(start):06d}"
-        file = files.get(name, folder / "video" / f"{name}.mp4")
+        file = video_of(files, [name], folder / "video" / f"{name}.mp4")
         clips.append(Clip(name, file, (classes[label],), video))
         splits.append(split)
     about = ("vggsound", "audiovisual", "accuracy_percent", tuple(classes))
     return Benchmark(*about, tuple(clips), named(splits), ("map_percent",))
+
+
+def _vggsound_row(row):
+    """Return a row as it is, since clips are in the order of its text; ValueError where it is no clip."""
+    video, start, label, split = row
+    if split not in ("train", "test") or int(start) < 0:
+        raise ValueError
+    return video, start, label, split
 
 
 LAYOUTS = {

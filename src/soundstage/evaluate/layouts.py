@@ -2,11 +2,12 @@
 
 import math
 import re
+from functools import partial
 
 import numpy as np
 
 from soundstage.errors import UserError
-from soundstage.evaluate.lists import Benchmark, Clip, files_by_stem, lines
+from soundstage.evaluate.lists import Benchmark, Clip, lines, parsed, parsed_lines, video_of, videos_by_stem
 from soundstage.evaluate.roles import TEST, TRAIN, UNUSED, VALID, named
 from soundstage.evaluate.tasks import LVU, Task
 
@@ -18,18 +19,20 @@ def kinetics_sounds(folder):
     """Read a list of Kinetics-Sounds: lines `<id>_<start>_<end>,10,<class>` in *train* and *test* files.
 
     There is no canonical list, so that the files' names and the number of classes go with every score.
-    Videos lie below the folder, named by the clip or by the YouTube id alone; a recording is an id.
+    Videos lie below the folder, named by the clip or by the YouTube id alone; a recording is an id. Equal lines of
+    a list count once.
     """
     lists = {part: _one_list(folder, part) for part in ("train", "test")}
-    clips, splits, files = {}, [], files_by_stem(folder)
-    listed = {part: [_kinetics_line(line, path) for line in lines(path)] for part, path in lists.items()}
+    clips, splits, files = {}, [], videos_by_stem(folder)
+    expected = "id_start_end,10,class"
+    listed = {part: dict.fromkeys(parsed_lines(path, _kinetics_line, expected)) for part, path in lists.items()}
     classes = sorted({label for found in listed.values() for _, label in found})
     for part, found in listed.items():
         for name, label in found:
             if name in clips:
                 raise UserError(f"clip named twice: {name}", lists[part])
             video = re.sub(r"_\d+_\d+$", "", name)
-            path = files.get(name) or files.get(video) or folder / part / f"{name}.mp4"
+            path = video_of(files, [name, video], folder / part / f"{name}.mp4")
             clips[name] = Clip(name, path, (classes.index(label),), video)
             splits.append(part)
     source = f"{lists['train'].name} and {lists['test'].name}, {len(classes)} classes"
@@ -45,11 +48,11 @@ def _one_list(folder, part):
     return found[0]
 
 
-def _kinetics_line(line, path):
-    fields = [field.strip() for field in line.split(",")]
-    if len(fields) != 3 or not re.fullmatch(r".+_\d+_\d+", fields[0]):
-        raise UserError(f"expected id_start_end,10,class; found {line!r}", path)
-    return fields[0], fields[2]
+def _kinetics_line(line):
+    name, _, label = (field.strip() for field in line.split(","))
+    if not re.fullmatch(r".+_\d+_\d+", name):
+        raise ValueError
+    return name, label
 
 
 def ave(folder):
@@ -59,26 +62,30 @@ def ave(folder):
     valSet.txt and testSet.txt with such lines, say who is in which split. A clip's label is its category.
     """
     path = next(iter(sorted(folder.rglob("Annotations.txt"))), folder / "data" / "Annotations.txt")
-    rows = [_ave_line(line, path) for line in lines(path) if not line.lower().startswith("category&")]
+    rows = _ave_lines(path)
     classes = tuple(dict.fromkeys(row[0] for row in rows))
     split_of = _ave_splits(path, rows)
-    files = files_by_stem(folder)
+    files = videos_by_stem(folder)
     seen, clips, splits = {}, [], []
     for number, (label, video) in enumerate(rows):
         if number in split_of:
             seen[video] = seen.get(video, 0) + 1
             name = video if seen[video] == 1 else f"{video} ({seen[video]})"
-            file = files.get(video, folder / "AVE" / f"{video}.mp4")
+            file = video_of(files, [video], folder / "AVE" / f"{video}.mp4")
             clips.append(Clip(name, file, (classes.index(label),), video))
             splits.append(split_of[number])
     return Benchmark("ave", "audiovisual", "accuracy_percent", classes, tuple(clips), named(splits))
 
 
-def _ave_line(line, path):
-    fields = line.strip().split("&")
-    if len(fields) != 5:
-        raise UserError(f"expected category&id&quality&start&end, found {line!r}", path)
-    return fields[0], fields[1]
+def _ave_lines(path):
+    """Return (category, YouTube id) of the lines below a header, if there is one."""
+    entries = [entry for entry in lines(path) if not entry[1].lower().startswith("category&")]
+    return parsed(path, entries, _ave_line, "category&id&quality&start&end")
+
+
+def _ave_line(line):
+    category, video, _, _, _ = line.strip().split("&")
+    return category, video
 
 
 def _ave_splits(annotations, rows):
@@ -93,7 +100,7 @@ def _ave_splits(annotations, rows):
             if max(members, default=0) >= len(rows):
                 raise UserError(f"it asks for line {max(members)}, the annotations have {len(rows)} from 0", order)
         else:
-            wanted = {_ave_line(line, listed) for line in lines(listed)}
+            wanted = set(_ave_lines(listed))
             members = [number for number, row in enumerate(rows) if row in wanted]
         twice = [number for number in members if number in found]
         if twice:
@@ -103,7 +110,7 @@ def _ave_splits(annotations, rows):
 
 
 def lvu(folder):
-    """Read LVU: lvu_1.0/<task>/{train,val,test}.csv, and videos/ with a file <YouTube id>.<any suffix> each.
+    """Read LVU: lvu_1.0/<task>/{train,val,test}.csv, and videos/ with a file <YouTube id>.<a video's suffix> each.
 
     The lists are separated by spaces, with a header; the id is the second-last field, since names of
     classes may hold spaces; a missing writer (`\\N`) is a class as published. The two regressions are
@@ -119,8 +126,8 @@ def lvu(folder):
         read[task], lost = _lvu_task(root / task, task)
         left_out += lost
     videos = sorted({video for entries in read.values() for video in entries})
-    files = files_by_stem(folder / "videos")
-    clips = tuple(Clip(v, files.get(v, folder / "videos" / f"{v}.mp4"), (), v) for v in videos)
+    files = videos_by_stem(folder / "videos")
+    clips = tuple(Clip(v, video_of(files, [v], folder / "videos" / f"{v}.mp4"), (), v) for v in videos)
     made = tuple(_as_task(task, read[task], videos) for task in tasks)
     roles = np.concatenate([task.roles for task in made])
     return Benchmark("lvu", "audiovisual", "accuracy_percent", (), clips, roles, tasks=made, left_out=tuple(left_out))
@@ -128,36 +135,42 @@ def lvu(folder):
 
 def _lvu_task(folder, task):
     """Return ({video: (role, label or target)}, [(video, reason)]) of one task's lists."""
+    wanted = {"like_ratio": 4, "view_count": 3}.get(task, 4)
     entries, lost = {}, []
     for split, role in (("train", TRAIN), ("val", VALID), ("test", TEST)):
         path = folder / f"{split}.csv"
-        for line in lines(path)[1:]:
-            video, label = _lvu_line(line, task, path)
+        read = partial(_lvu_line, task, wanted)
+        for line, video, label in parsed(path, lines(path)[1:], read, f"{wanted} or more fields separated by spaces"):
             if video in entries and entries[video] != (role, label):
                 raise UserError(f"{video} is listed twice, with another label or in another split", path)
             if label is None:
-                lost.append((video, f"{task}: {line.strip()!r} has no ratio or logarithm"))
+                lost.append((video, f"{task}: {line!r} has no ratio or logarithm"))
             else:
                 entries[video] = role, label
     return entries, lost
 
 
-def _lvu_line(line, task, path):
-    """Return (YouTube id, class number and name, or target, or None where it has none) of a line."""
+def _lvu_line(task, wanted, line):
+    """Return (line, YouTube id, class number and name, or target, or None where it has none) of a line."""
     fields = line.split()
-    wanted = {"like_ratio": 4, "view_count": 3}.get(task, 4)
-    try:
-        if len(fields) < wanted:
-            raise ValueError
-        if task == "like_ratio":
-            like, dislike = float(fields[0]), float(fields[1])
-            return fields[-2], 10 * like / (like + dislike) - LIKE_OFFSET if like + dislike else None
-        if task == "view_count":
-            views = float(fields[0])
-            return fields[-2], math.log(views) - VIEW_OFFSET if views > 0 else None
-        return fields[-2], (int(fields[0]), " ".join(fields[1:-2]).strip('"'))
-    except ValueError:
-        raise UserError(f"expected {wanted} or more fields separated by spaces, found {line!r}", path) from None
+    if len(fields) < wanted:
+        raise ValueError
+    label = {"like_ratio": _like_ratio, "view_count": _view_count}.get(task, _class)
+    return line.strip(), fields[-2], label(fields)
+
+
+def _like_ratio(fields):
+    like, dislike = float(fields[0]), float(fields[1])
+    return 10 * like / (like + dislike) - LIKE_OFFSET if like + dislike else None
+
+
+def _view_count(fields):
+    views = float(fields[0])
+    return math.log(views) - VIEW_OFFSET if views > 0 else None
+
+
+def _class(fields):
+    return int(fields[0]), " ".join(fields[1:-2]).strip('"')
 
 
 def _as_task(name, entries, videos):

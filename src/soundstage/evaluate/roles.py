@@ -32,6 +32,22 @@ def named(splits):
     return np.array([[code[split] for split in splits]], np.int8)
 
 
+def listed(entries, rotations):
+    """Return (clips, sorted, roles (rotations, clips)) of a benchmark's published splits, clips not listed UNUSED.
+
+    entries: (clip, rotation, role, the list that says so). UserError where lists give a clip two roles in one
+    rotation.
+    """
+    table = {}
+    for clip, rotation, role, path in entries:
+        row = table.setdefault(clip, [UNUSED] * rotations)
+        if row[rotation] not in (UNUSED, role):
+            raise UserError(f"{clip} stands in the training and in the test part of one split", path)
+        row[rotation] = role
+    clips = sorted(table)
+    return clips, np.array([table[clip] for clip in clips], np.int8).reshape(-1, rotations).T
+
+
 def carve(roles, groups, percent, *seed_parts):
     """Return roles in which rotations without validation clips have some, taken from training.
 
