@@ -477,6 +477,30 @@ def test_a_second_run_reads_the_embeddings_and_gives_the_same_bytes(prepared, tm
         evaluate(evaluate_other, tmp_path / "metrics.json")
 
 
+def test_an_interrupted_call_keeps_the_benchmarks_that_it_had_scored(prepared, tmp_path, monkeypatch):
+    evaluate(prepared, tmp_path / "whole/metrics.json")
+    score = run.score
+    monkeypatch.setattr(run, "score", lambda decoded, *rest: score(decoded, *rest) if tones(decoded) else 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        evaluate(prepared, tmp_path / "cut/metrics.json")
+    assert not (tmp_path / "cut/metrics.json").exists()
+    monkeypatch.setattr(run, "score", lambda decoded, *rest: 1 / 0 if tones(decoded) else score(decoded, *rest))
+    evaluate(prepared, tmp_path / "cut/metrics.json")
+    for name in ("metrics.json", "predictions.parquet"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == [
+        "embeddings",
+        "metrics.json",
+        "predictions.parquet",
+    ]
+    with pytest.raises(ZeroDivisionError):  # nothing is kept once it is written
+        evaluate(prepared, tmp_path / "cut/metrics.json")
+
+
+def tones(decoded):
+    return decoded.about["benchmark"] == "tones"
+
+
 def test_the_same_clips_give_the_same_embedding_in_any_batch(prepared):
     folder, model = prepared
     towers, data = frozen.load(model), store.load(folder / "tones.npz")

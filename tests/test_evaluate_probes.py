@@ -1,6 +1,7 @@
 """Other protocols than the linear probe: HEAR's network and its search, the support vector machine."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,17 +184,26 @@ def test_area_under_the_curve_and_chroma():
     assert chance_percent("chroma_accuracy_percent", pitches[[0, 12, 24, 3]]) == 75
 
 
+def test_who_is_heard_in_training_and_test_is_said():
+    folds = [SimpleNamespace(test=np.array(test)) for test in ([0, 1], [2, 3])]
+    assert run.heard(folds, None) == "unknown"
+    assert run.heard(folds, np.array(["a", "a", "b", "b"])) == "apart"
+    assert run.heard(folds, np.array(["a", "b", "b", "c"])) == "shared"
+
+
 def test_a_benchmark_can_have_a_probe_of_its_own_with_all_its_metrics():
     features, labels = blobs(300, 12, 0.5)
     about = {"benchmark": "nsynth", "group": "music", "metric": "accuracy_percent", "dropped": [], "flagged": []}
     about["more_metrics"] = ["chroma_accuracy_percent"]
     none = np.arange(300)
     decoded = store.Decoded(about, none.astype(str), labels, split(300, 150, 50), none, none, none, none)
-    entries, _ = run.score(decoded, {"audio": features}, Settings(probes={"nsynth": "svm"}))
-    assert [(e["metric"], e["primary"]) for e in entries] == [
-        ("accuracy_percent", True),
-        ("chroma_accuracy_percent", False),
+    entries, lines = run.score(decoded, {"audio": features}, Settings(probes={"nsynth": ("svm", "linear")}))
+    assert [(e["probe"], e["metric"], e["primary"]) for e in entries] == [
+        ("svm", "accuracy_percent", True),
+        ("svm", "chroma_accuracy_percent", False),
+        ("linear", "accuracy_percent", False),
+        ("linear", "chroma_accuracy_percent", False),
     ]
-    assert len(run.score(decoded, {"audio": features}, Settings())[0]) == 1
+    assert len(lines) == 100 and {e["speakers"] for e in entries} == {"unknown"}
     with pytest.raises(UserError, match="expected one of linear, svm, hear, hear_fresh, found 'mlp'"):
-        Settings(probes={"nsynth": "mlp"})
+        Settings(probes={"nsynth": ("mlp",)})

@@ -13,7 +13,8 @@ import scipy.stats
 from soundstage.errors import UserError
 from soundstage.evaluate.metrics import accuracy_percent, map_percent
 from soundstage.evaluate.probe import Fold
-from soundstage.evaluate.run import predictions, summary, write_predictions
+from soundstage.evaluate.run import predictions, summary
+from soundstage.evaluate.scored import table, write_predictions
 from soundstage.files import sha256, write_json
 from soundstage.paper import compare, formats, results, statistics, table1
 from soundstage.paper.settings import Settings
@@ -41,13 +42,13 @@ def write_run(folder, run, seed, clips=60, folds=3):
         found = [Fold(test, scores[test], 0.1, (50.0,)) for test in tests]
         features = "both" if group == "audiovisual" else "audio"
         entry = {"benchmark": name, "group": group, "metric": metric, "run": run, "seed": seed}
-        entry |= {"features": features, "primary": True, "inputs": {"model.pt": "0" * 64}}
+        entry |= {"features": features, "probe": "linear", "primary": True, "inputs": {"model.pt": "0" * 64}}
         entries.append(entry | summary(found, labels, metric))
         names = np.array([f"clip-{i:03d}" for i in range(clips)])
         lines += predictions(name, features, found, names, labels)
     path = folder / run / str(seed) / "metrics.json"
     write_json(path, entries)
-    write_predictions(path.with_name("predictions.parquet"), lines)
+    write_predictions(path.with_name("predictions.parquet"), [table(lines)])
     return path
 
 
@@ -228,7 +229,7 @@ def test_runs_tested_on_other_clips_are_refused(tmp_path):
     first, second = (write_run(tmp_path, run, 0) for run in ("dubs", "monolingual"))
     lines = results._read_table(second.with_name("predictions.parquet")).to_pylist()
     lines[0]["clip"] = "another"
-    write_predictions(second.with_name("predictions.parquet"), lines)
+    write_predictions(second.with_name("predictions.parquet"), [table(lines)])
     scores = results.read_scores([first, second])
     with pytest.raises(UserError, match="tested on other clips"):
         results.read_predictions(results.check_complete(scores, ["dubs", "monolingual"], [0]))

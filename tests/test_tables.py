@@ -19,7 +19,8 @@ from soundstage.errors import UserError
 from soundstage.evaluate import benchmarks, frozen, retrieval, tasks
 from soundstage.evaluate.probe import Fold
 from soundstage.evaluate.roles import TEST, TRAIN
-from soundstage.evaluate.run import predictions, summary, write_predictions
+from soundstage.evaluate.run import predictions, summary
+from soundstage.evaluate.scored import table, write_predictions
 from soundstage.files import sha256, write_json
 from soundstage.model.settings import Inputs, Model
 from soundstage.model.towers import build as build_towers
@@ -233,13 +234,13 @@ def write_run(folder, run, seed, benchmarks, signal):
         scores = signal * labels + rng.normal(size=(40, 4))
         found = [Fold(np.arange(40), scores, 0.1, (50.0,))]
         entry = {"benchmark": name, "group": group, "metric": "accuracy_percent", "run": run, "seed": seed}
-        entry |= {"features": "both", "primary": True, "inputs": {"model.pt": "0" * 64}}
+        entry |= {"features": "both", "probe": "linear", "primary": True, "inputs": {"model.pt": "0" * 64}}
         entry |= {"majority": 22.5} if "lvu" in name else {}
         entries.append(entry | summary(found, labels, "accuracy_percent"))
         lines += predictions(name, "both", found, np.array([f"clip-{i:02d}" for i in range(40)]), labels)
     path = folder / run / str(seed) / "metrics.json"
     write_json(path, entries)
-    write_predictions(path.with_name("predictions.parquet"), lines)
+    write_predictions(path.with_name("predictions.parquet"), [table(lines)])
     return path
 
 

@@ -129,8 +129,12 @@ BENCHMARK_KEYS = (
     "timestamps_hop_ms",
 )
 TIMESTAMPS = config["evaluate"]["timestamps"]
-# The probes of the benchmarks that have their own.
-PROBES = {name: entry["probe"] for name, entry in BENCHMARK_OF.items() if "probe" in entry}
+# The probes of the benchmarks that have their own, one or several.
+PROBES = {
+    name: [entry["probe"]] if isinstance(entry["probe"], str) else entry["probe"]
+    for name, entry in BENCHMARK_OF.items()
+    if "probe" in entry
+}
 # The tracks of which some run uses the version without speech: the originals, if any run does.
 SPEECH_REMOVED = "speech_removed" in {
     run.get("views") for run in config["pretrain"]["runs"].values()

@@ -40,10 +40,16 @@ def linear(features, labels, roles, metric, settings):
     again on training + validation clips if settings.refit, and applied to the test clips. Mean
     and standard deviation come from the clips that are fitted, never from test clips.
     """
-    features = np.asarray(features, np.float64)
+    features = finite(features)
+    return [_rotation(features, labels, role, metric, settings) for role in roles]
+
+
+def finite(features):
+    """Return (clips, dim) features as an array; UserError where one is not finite."""
+    features = np.asarray(features)
     if not np.isfinite(features).all():
         raise UserError("expected finite embeddings, found NaN or infinity")
-    return [_rotation(features, labels, role, metric, settings) for role in roles]
+    return features
 
 
 def _rotation(features, labels, role, metric, settings):
@@ -65,13 +71,21 @@ def _rotation(features, labels, role, metric, settings):
 
 
 def standardiser(features):
-    """Return a function that takes the mean of `features` off and divides by their deviation.
+    """Return a function that takes the mean of `features` off and divides by their deviation, in float64.
 
-    A dimension that does not vary becomes zero.
+    A dimension that does not vary becomes zero. Features may be float32; of a large benchmark there is never
+    more than one copy in double precision.
     """
+    features = np.asarray(features, np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation = np.where(deviation > 1e-12 * np.maximum(np.abs(mean), 1.0), deviation, np.inf)
-    return lambda values: (values - mean) / deviation
+
+    def scale(values):
+        scaled = values - mean
+        scaled /= deviation
+        return scaled
+
+    return scale
 
 
 def _path(features, labels, metric, strengths, settings):

@@ -5,7 +5,7 @@ from sklearn.linear_model import Ridge
 
 from soundstage.errors import UserError
 from soundstage.evaluate.metrics import METRICS
-from soundstage.evaluate.probe import Fold, standardiser
+from soundstage.evaluate.probe import Fold, finite, standardiser
 from soundstage.evaluate.roles import TEST, TRAIN, VALID
 
 
@@ -16,9 +16,9 @@ def ridge(features, targets, roles, metric, settings):
     the least error on the validation clips is kept (the most regular among equals), fitted again on
     training + validation clips if settings.refit. A strength C is the penalty 1 / C, as in `linear`.
     """
-    features = np.asarray(features, np.float64)
-    if not np.isfinite(features).all() or not np.isfinite(targets[(roles > 0).any(axis=0)]).all():
-        raise UserError("expected finite embeddings and targets, found NaN or infinity")
+    features = finite(features)
+    if not np.isfinite(targets[(roles > 0).any(axis=0)]).all():
+        raise UserError("expected finite targets, found NaN or infinity")
     return [_rotation(features, np.asarray(targets, np.float64), role, metric, settings) for role in roles]
 
 

@@ -4,28 +4,29 @@ python -m soundstage.evaluate.run --model work/pretrain/dubs/0/model.pt \\
     --inputs work/evaluate/inputs/*.npz --out work/evaluate/dubs/0/metrics.json
 
 Beside metrics.json it writes predictions.parquet (a line per test clip) and the folder
-embeddings/, which the next call reads again when weights, inputs and code are the same; an interrupted
-call goes on from it.
+embeddings/, which the next call reads again when weights, inputs and code are the same. An interrupted
+call goes on from it, and from the benchmarks that it had scored.
 """
 
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 import torch
 from threadpoolctl import threadpool_limits
 
 from soundstage import cli
 from soundstage.errors import UserError
-from soundstage.evaluate import frozen, protocols, store, tasks
+from soundstage.evaluate import frozen, protocols, scored, store, tasks
 from soundstage.evaluate.embeddings import embed
 from soundstage.evaluate.metrics import LOWER_IS_BETTER, METRICS, chance_percent, correct, majority
 from soundstage.evaluate.roles import UNUSED, check_roles
 from soundstage.evaluate.settings import Settings
-from soundstage.files import atomic, sha256, write_json
+from soundstage.files import sha256, write_json
 from soundstage.model.settings import Inputs
-from soundstage.settings import build
+from soundstage.recipe import recipe
+from soundstage.settings import build, dumps
+
+WORKERS = "threads that decode what prepare did not keep, and of the probes' products, which more round otherwise"
 
 
 def main():
@@ -37,7 +38,7 @@ def main():
     parser.add_argument("--predictions", help="default: predictions.parquet beside it")
     parser.add_argument("--run", help="the run that the model must be of (default: any)")
     parser.add_argument("--seed", type=int, help="the seed that the model must be of")
-    parser.add_argument("--workers", type=int, default=1, help="threads that decode what prepare did not keep")
+    parser.add_argument("--workers", type=int, default=1, help=WORKERS)
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -49,7 +50,7 @@ def main():
         if wanted not in (None, found):
             raise UserError(f"expected a model of {flag} {wanted}, found {found}", arguments.model)
     predicted = arguments.predictions or Path(arguments.out).with_name("predictions.parquet")
-    with threadpool_limits(1):
+    with threadpool_limits(arguments.workers):
         inputs = arguments.model, arguments.inputs
         evaluate(towers, *inputs, arguments.out, predicted, arguments.settings, arguments.workers)
 
@@ -61,20 +62,26 @@ def evaluate(towers, model, inputs, out, predicted, settings, workers=1):
     that decode what prepare did not keep.
     """
     out = Path(out)
-    model_hash = sha256(model)
-    entries, lines = [], []
+    model_hash, how = sha256(model), f"{recipe('evaluate.run')} {dumps(settings)}"
+    entries, tables = [], []
     label = f"evaluate {towers.run}, seed {towers.seed}"
     for path in cli.progress(inputs, len(inputs), label, "benchmarks"):
         decoded, digest = store.load(path), sha256(path)
         check_inputs(decoded, towers, path)
-        features = embed(towers, decoded, (model_hash, digest), out.parent / "embeddings", settings, workers)
-        sources = {str(model): model_hash, str(path): digest}
-        found, said = score(decoded, features, settings)
-        about = {"run": towers.run, "seed": towers.seed, "inputs": sources}
-        entries += [{**entry, **about} for entry in found]
-        lines += said
-    write_predictions(predicted, lines)
+        name, fingerprint = decoded.about["benchmark"], f"{model_hash} {digest} {how}"
+        done = scored.kept(out.parent, name, fingerprint)
+        if done is None:
+            features = embed(towers, decoded, (model_hash, digest), out.parent / "embeddings", settings, workers)
+            found, said = score(decoded, features, settings)
+            sources = {str(model): model_hash, str(path): digest}
+            about = {"run": towers.run, "seed": towers.seed, "inputs": sources}
+            done = [{**entry, **about} for entry in found], scored.table(said)
+            scored.keep(out.parent, name, fingerprint, *done)
+        entries += done[0]
+        tables.append(done[1])
+    scored.write_predictions(predicted, tables)
     write_json(out, entries)
+    scored.forget(out.parent)
 
 
 def check_inputs(decoded, towers, path):
@@ -91,7 +98,7 @@ def score(decoded, features, settings):
     """Return (entries of metrics.json without run, seed and inputs; lines of predictions).
 
     features: what `embed` returned. With sound and picture there are three entries, audio, video
-    and both (side by side); both is the primary one.
+    and both (side by side); both is the primary one. Where a benchmark has several probes, the first one's is.
     """
     features, keep, broken = usable(decoded, features)
     features = {name: values[keep] for name, values in features.items()}
@@ -117,26 +124,38 @@ def score_task(task, features, clips, about, keep, settings):
         clips, labels, roles, keep = clips[mine], labels[mine], roles[:, mine], keep[mine]
     check_roles(roles, benchmark, len(about["dropped"]))
     groups = np.array(about["speakers"])[keep] if about.get("speakers") else None
-    protocol = settings.probes.get(about["benchmark"], settings.probe)
+    probes = settings.probes.get(about["benchmark"], (settings.probe,))
+    facts = {"benchmark": benchmark, "group": about["group"], "flagged": about["flagged"]}
+    facts |= {"source": about["source"]} if about.get("source") else {}
+    if "tasks" in about:
+        facts["majority"] = float(np.mean([majority(metric, labels, role) for role in roles]))
     entries, lines = [], []
-    for name, values in features.items():
-        folds = protocols.apply(protocol, values, labels, roles, metric, settings, groups)
-        facts = {"benchmark": benchmark, "group": about["group"], "features": name, "flagged": about["flagged"]}
-        if "tasks" in about:
-            facts["majority"] = float(np.mean([majority(metric, labels, role) for role in roles]))
-        for said in [metric, *(about.get("more_metrics", ()) if protocol != "linear" else ())]:
-            primary = name == list(features)[-1] and said == metric
-            entries.append({**facts, "metric": said, "primary": primary, **summary(folds, labels, said)})
-        if metric not in LOWER_IS_BETTER:
-            lines += predictions(benchmark, name, folds, clips, labels)
+    for probe in probes:
+        for name, values in features.items():
+            folds = protocols.apply(probe, values, labels, roles, metric, settings, groups)
+            known = {**facts, "features": name, "probe": probe, "speakers": heard(folds, groups)}
+            first = probe == probes[0]
+            for said in [metric, *about.get("more_metrics", ())]:
+                primary = first and name == list(features)[-1] and said == metric
+                entries.append({**known, "metric": said, "primary": primary, **summary(folds, labels, said)})
+            if first and metric not in LOWER_IS_BETTER:
+                lines += predictions(benchmark, name, folds, clips, labels)
     return entries, lines
+
+
+def heard(folds, speakers):
+    """Return whether who speaks in a test clip is "apart" from all other clips or "shared" by some, or "unknown"."""
+    if speakers is None:
+        return "unknown"
+    shared = any(np.isin(speakers[fold.test], np.delete(speakers, fold.test)).any() for fold in folds)
+    return "shared" if shared else "apart"
 
 
 def usable(decoded, features):
     """Return (features without gaps, indices of the clips to keep, the others and why).
 
-    A clip without sound in a benchmark that has pictures gets the mean embedding of the clips
-    that have sound, which is zero for the probe; `prepare` has flagged it. A clip of which an
+    A clip without sound in a benchmark that has pictures gets the mean embedding of all clips
+    that have sound, those of the test among them; `prepare` has flagged it. A clip of which an
     embedding is not finite is left out.
     """
     filled, broken = {}, []
@@ -184,26 +203,6 @@ def predictions(benchmark, features, folds, clips, labels):
         for number, fold in enumerate(folds)
         for index, row, hit in zip(fold.test, fold.scores, correct(fold.scores, labels[fold.test]), strict=True)
     ]
-
-
-PREDICTIONS = pyarrow.schema(
-    {
-        "benchmark": pyarrow.string(),
-        "features": pyarrow.string(),
-        "clip": pyarrow.string(),
-        "fold": pyarrow.int16(),
-        "correct": pyarrow.bool_(),
-        "scores": pyarrow.list_(pyarrow.float32()),
-        "labels": pyarrow.list_(pyarrow.int8()),
-    }
-)
-
-
-def write_predictions(path, lines):
-    """Write lines of `predictions` as Parquet with the columns of `PREDICTIONS`."""
-    with atomic(path) as temporary:
-        table = pyarrow.Table.from_pylist(lines, schema=PREDICTIONS)
-        pyarrow.parquet.write_table(table, temporary, compression="zstd")
 
 
 if __name__ == "__main__":

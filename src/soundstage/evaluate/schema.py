@@ -23,6 +23,7 @@ METRICS = {
             "group",
             "metric",
             "features",
+            "probe",
             "primary",
             "value",
             "per_fold",
@@ -51,6 +52,12 @@ METRICS = {
             "features": {
                 "enum": ["audio", "video", "both"],
                 "description": "which tower's embedding the probe read",
+            },
+            "probe": {"type": "string", "description": "the protocol (soundstage.evaluate.protocols)"},
+            "source": {"type": "string", "description": "which of several public lists of the benchmark it is"},
+            "speakers": {
+                "enum": ["unknown", "apart", "shared"],
+                "description": "whether somebody in the test clips is heard in training, too",
             },
             "primary": {"type": "boolean", "description": "whether tables use this entry"},
             "value": {"type": "number", "description": "mean of per_fold"},

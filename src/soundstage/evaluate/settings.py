@@ -22,11 +22,11 @@ class Settings:
     crops: str = "centre"  # of a picture: "centre", or "five" = the corners, too, embeddings averaged
     short_side_pixels: int = 0  # a picture's shorter side before crops; 0 = whole, at model.inputs.resize_*
     keep_megabytes: float = 8000.0  # of decoded windows of a benchmark; what is larger each run decodes anew
-    probes: dict[str, str] = field(default_factory=dict)  # benchmark -> probe, where it has its own
+    probes: dict[str, tuple[str, ...]] = field(default_factory=dict)  # benchmark -> its own; tables show the first's
 
     def __post_init__(self):
         """Reject values that cannot work, naming the key."""
-        for probe in (self.probe, *self.probes.values()):
+        for probe in (self.probe, *(probe for own in self.probes.values() for probe in own)):
             if probe not in PROTOCOLS:
                 raise UserError(f"expected one of {', '.join(PROTOCOLS)}, found {probe!r}", "evaluate.probe")
         if not self.strengths or min(self.strengths) <= 0:

@@ -6,9 +6,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from soundstage.errors import UserError
 from soundstage.evaluate.metrics import METRICS
-from soundstage.evaluate.probe import FLOOR, Fold, compact, standardiser
+from soundstage.evaluate.probe import FLOOR, Fold, compact, finite, standardiser
 from soundstage.evaluate.roles import TEST, TRAIN, VALID
 
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # C tried, as published for audiovisual models
@@ -21,9 +20,7 @@ def svm(features, labels, roles, metric, settings):
     on the validation clips (the smallest among equals) and fitted again on training + validation clips
     if settings.refit, so that four folds of ESC-50 train and one tests, as its owners say.
     """
-    features = np.asarray(features, np.float64)
-    if not np.isfinite(features).all():
-        raise UserError("expected finite embeddings, found NaN or infinity")
+    features = finite(features)
     return [_rotation(features, np.asarray(labels), role, metric, settings) for role in roles]
 
 

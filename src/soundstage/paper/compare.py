@@ -145,6 +145,7 @@ def tidy_rows(scores, settings):
             "benchmark": score.benchmark,
             "metric": score.metric,
             "features": score.features,
+            "probe": score.probe,
             "value": score.value,
             "chance": score.chance,
             "n": score.n,

@@ -25,6 +25,7 @@ class Score:
     group: str
     metric: str
     features: str
+    probe: str
     value: float
     chance: float
     n: int
@@ -102,7 +103,7 @@ def _disagreements(table, wanted):
     for key in wanted:
         if key in table:
             score = table[key]
-            facts = (score.group, score.metric, score.features, score.chance, score.n)
+            facts = (score.group, score.metric, score.features, score.probe, score.chance, score.n)
             if first.setdefault(key[2], facts) != facts:
                 lines.append(f"{_spelled(key)}: {facts}, others have {first[key[2]]}")
     return lines

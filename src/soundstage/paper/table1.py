@@ -135,6 +135,7 @@ def _benchmark_blocks(scores, wide, seeds):
     metric = {score.benchmark: score.metric for score in scores.values()}
     blocks = []
     for group, names in compare.grouped(scores).items():
+        probes = ", ".join(sorted({score.probe for score in scores.values() if score.group == group}))
         starts = [f"{name}_{metric[name]}" for name in names]
         header = [f"{name} ({SHORT[metric[name]]})" for name in names]
         blocks.append(
@@ -142,7 +143,7 @@ def _benchmark_blocks(scores, wide, seeds):
                 f"{group.capitalize()} benchmarks",
                 ("pretraining", *header),
                 (*(_mean_row(row, starts) for row in wide), _chance_row(wide[0], starts)),
-                f"Mean ± standard deviation over {seeds}; linear probe of frozen embeddings.",
+                f"Mean ± standard deviation over {seeds}; frozen embeddings, probe: {probes}.",
             )
         )
     return blocks
