@@ -53,13 +53,33 @@ def test_each_event_serves_once_and_files_and_labels_are_pooled():
 
 def test_runs_of_time_stamps_become_events_and_back():
     times = np.arange(0, 2000, 50.0)
-    listed = [("x", 300.0, 800.0), ("y", 300.0, 350.0), ("y", 1500.0, 2000.0)]
+    listed = [("x", 300.0, 800.0), ("y", 300.0, 350.0), ("y", 1500.0, 1950.0)]
     table = onsets.frames(listed, times, ("x", "y"))
-    assert table.sum(0).tolist() == [10, 11]
+    assert table.sum(0).tolist() == [11, 12]  # the time stamp at an event's end belongs to it
     assert onsets.events(table, times, ("x", "y"), 0, 0) == listed
     assert onsets.events(table, times, ("x", "y"), 250, 125) == [listed[0], listed[2]]  # too short for the filter
     table[11, 0] = 0  # a gap of one time stamp is filled
     assert onsets.events(table, times, ("x", "y"), 250, 125)[0] == listed[0]
+
+
+@pytest.mark.parametrize("last, kept", [(7, []), (8, [("x", 250.0, 400.0)])])
+def test_an_event_lasts_to_its_last_time_stamp_and_no_longer(last, kept):
+    table = np.zeros((40, 1))
+    table[5 : last + 1] = 1
+    assert onsets.events(table, np.arange(0, 2000, 50.0), ("x",), 0, 125) == kept
+
+
+@pytest.mark.parametrize("hop_ms", [50.0, 60.0, 100.0, 167.0, 600.0])  # widths of 5, 4, 2, 1 and 0 time stamps
+def test_smoothing_is_that_of_the_official_kit(hop_ms):
+    values = np.random.default_rng(0).random((60, 1))
+    times = np.arange(60) * hop_ms
+    width = max(1, round(250 / hop_ms))
+    mirrored = np.concatenate([values[::-1], values, values[::-1]])[:, 0]  # beyond the ends, the ends twice
+    first = 60 - width // 2
+    smooth = [np.sort(mirrored[first + i : first + i + width])[width // 2] for i in range(60)]
+    expected = onsets.events(np.array(smooth)[:, None], times, ("x",), 0, 0)
+    assert onsets.events(values, times, ("x",), 250, 0) == expected and expected
+    assert onsets.events(values[:1] + 1, times[:1], ("x",), 250, 0) == [("x", 0.0, 0.0)]  # nothing to smooth
 
 
 def tree(folder, evaluation=("event_onset_200ms_fms", "event_onset_offset_50ms_20perc_fms"), kind="event"):
