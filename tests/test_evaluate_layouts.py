@@ -13,7 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from soundstage.errors import UserError
 from soundstage.evaluate import benchmarks, prepare, protocols, run, store, tasks
-from soundstage.evaluate.metrics import majority
+from soundstage.evaluate.metrics import majority, mean_squared_error
+from soundstage.evaluate.ridge import ridge
 from soundstage.evaluate.roles import TEST, TRAIN, UNUSED, VALID
 from soundstage.evaluate.schema import METRICS
 from soundstage.evaluate.settings import Settings
@@ -210,6 +211,17 @@ def test_ridge_is_that_of_scikit_learn():
     scale = StandardScaler().fit(values[known])
     model = Ridge(alpha=10.0).fit(scale.transform(values[known]), target[known, 0])
     assert np.allclose(fold.scores[:, 0], model.predict(scale.transform(values[test])), atol=1e-6)
+
+
+@pytest.mark.parametrize("probe", list(protocols.PROTOCOLS))
+def test_numbers_are_fitted_by_ridge_regression_under_every_probe(probe):
+    decoded, features = planted()
+    role, target = decoded.roles[1:], decoded.labels[:, 2:]
+    about = target, role, "mean_squared_error", Settings(strengths=(0.1, 1.0)), None
+    fold = protocols.apply(probe, features["audio"], *about)[0]
+    expected = ridge(features["audio"], *about[:-1])[0]
+    assert (fold.scores == expected.scores).all() and fold.strength == expected.strength
+    assert mean_squared_error(fold.scores, target[fold.test]) < 0.1
 
 
 def test_majority_is_what_the_training_clips_suggest():

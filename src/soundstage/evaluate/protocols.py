@@ -2,19 +2,16 @@
 
 Each takes (features, labels, roles, metric, settings, groups) and returns a list of
 `soundstage.evaluate.probe.Fold`; what it needs is imported when it is called. groups: (clips,) str of who
-speaks, or None where it is not known.
+speaks, or None where it is not known. A protocol is about classes; labels that are numbers (LVU's like ratio and
+views, scored by their mean squared error) are fitted by ridge regression whichever is named: see `apply`.
 """
 
 
 def linear(features, labels, roles, metric, settings, groups):
-    """Logistic regression on standardised features; ridge regression where the labels are numbers."""
-    if metric == "mean_squared_error":
-        from soundstage.evaluate.ridge import ridge
+    """Logistic regression on standardised features."""
+    from soundstage.evaluate.probe import linear
 
-        return ridge(features, labels, roles, metric, settings)
-    from soundstage.evaluate.probe import PROBES
-
-    return PROBES["linear"](features, labels, roles, metric, settings)
+    return linear(features, labels, roles, metric, settings)
 
 
 def svm(features, labels, roles, metric, settings, groups):
@@ -43,5 +40,13 @@ PROTOCOLS = {"linear": linear, "svm": svm, "hear": hear, "hear_fresh": hear_fres
 
 
 def apply(name, features, labels, roles, metric, settings, groups=None):
-    """Return the `Fold`s of one protocol, one per rotation (see `soundstage.evaluate.probe`)."""
+    """Return the `Fold`s of one protocol, one per rotation (see `soundstage.evaluate.probe`).
+
+    Mean squared errors are those of ridge regression under every name: a margin or a probability is no number
+    of the targets' scale, and HEAR has no regression.
+    """
+    if metric == "mean_squared_error":
+        from soundstage.evaluate.ridge import ridge
+
+        return ridge(features, labels, roles, metric, settings)
     return PROTOCOLS[name](features, labels, roles, metric, settings, groups)
