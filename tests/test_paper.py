@@ -11,7 +11,7 @@ import pytest
 import scipy.stats
 
 from soundstage.errors import UserError
-from soundstage.evaluate.metrics import accuracy_percent, map_percent
+from soundstage.evaluate.metrics import METRICS, accuracy_percent, auc_percent, map_percent
 from soundstage.evaluate.probe import Fold
 from soundstage.evaluate.run import predictions, summary
 from soundstage.evaluate.scored import table, write_predictions
@@ -110,6 +110,59 @@ def test_clips_are_drawn_within_their_fold():
     counts = statistics.resample_counts(folds, 50, np.random.default_rng(0))
     for fold in range(3):
         assert (counts[:, folds == fold].sum(axis=1) == (folds == fold).sum()).all()
+
+
+def test_resampled_auc_is_that_of_the_drawn_clips():
+    rng = np.random.default_rng(4)
+    folds = np.repeat([0, 1], 20)
+    labels = (rng.random((40, 3)) < 0.3).astype(int)
+    labels[:20, 2] = 0  # a class that a whole fold lacks is left out of that fold's mean
+    scores = rng.normal(size=(40, 3)).round(1)  # rounded, so that some scores are equal
+    counts = statistics.resample_counts(folds, 50, rng)
+    found = statistics.resampled_auc_percent(scores, labels, folds, counts)
+    for row, value in zip(counts.astype(int), found, strict=True):
+        drawn = [np.repeat(np.flatnonzero(folds == f), row[folds == f]) for f in (0, 1)]
+        assert value == pytest.approx(np.mean([auc_percent(scores[d], labels[d]) for d in drawn]))
+    nothing = statistics.resampled_auc_percent(scores, np.zeros_like(labels), folds, counts)
+    assert (nothing == 50).all()  # what no draw can tell is worth chance
+
+
+def one_benchmark(metric, labels, scores, seeds=(0,)):
+    """Return (scores, predictions) of run dubs on one benchmark, as `compare.resample` takes them."""
+    count = len(labels)
+    hit = labels[np.arange(count), scores.argmax(1)] > 0
+    said = results.Predictions(np.arange(count).astype(str), np.zeros(count, int), hit, scores, labels)
+    facts = {"group": "music", "features": "audio", "probe": "hear", "chance": 50.0, "n": count}
+    value = METRICS[metric](scores, labels) if metric in METRICS else 0.0
+    score = results.Score("dubs", 0, "x", metric=metric, value=value, source="", sha256="", **facts)
+    return {("dubs", 0, "x"): score}, {("dubs", 0, "x"): said}
+
+
+@pytest.mark.parametrize("metric", [name for name in METRICS if name.endswith("_percent")])
+def test_the_bootstrap_draws_the_metric_of_the_benchmark(metric):
+    rng = np.random.default_rng(0)
+    labels = np.eye(24, dtype=int)[rng.integers(0, 24, 2000)]
+    scores = 2.0 * labels + rng.normal(size=labels.shape)
+    scores[:, 12:] += 0.5 * labels[:, :12]
+    drawn = compare.resample(*one_benchmark(metric, labels, scores), ["dubs"], [0], Settings(bootstrap_samples=100))
+    assert drawn["dubs", "music"].mean() == pytest.approx(METRICS[metric](scores, labels), abs=0.6)
+    assert 0 < drawn["dubs", "music"].std() < 2
+
+
+def test_a_metric_that_the_bootstrap_does_not_know_is_refused():
+    labels = np.eye(2, dtype=int)[[0, 1, 1]]
+    with pytest.raises(UserError, match="f1_percent"):
+        compare.resample(*one_benchmark("f1_percent", labels, labels.astype(float)), ["dubs"], [0], Settings())
+
+
+def test_a_table_of_auc_is_built(tmp_path):
+    path = write_run(tmp_path, "dubs", 0)
+    entries = json.loads(path.read_text())
+    entries[0] |= {"metric": "auc_percent", "chance": 50.0}
+    write_json(path, entries)
+    scores = results.check_complete(results.read_scores([path]), ["dubs"], [0])
+    table1.build(scores, ["dubs"], [0], tmp_path / "table1.csv", Settings(bootstrap_samples=20))
+    assert "studio-events (AUC)" in (tmp_path / "table1.md").read_text()
 
 
 def test_resampled_scores_are_the_metrics_of_the_drawn_clips():

@@ -70,8 +70,12 @@ def chroma_accuracy_percent(scores, labels):
 
     scores, labels: (clips, pitches), a column per semitone.
     """
-    found, wanted = np.argmax(scores, axis=1) % 12, np.argmax(labels, axis=1) % 12
-    return 100.0 * float(np.mean(found == wanted))
+    return 100.0 * float(np.mean(chroma_correct(scores, labels)))
+
+
+def chroma_correct(scores, labels):
+    """Return (clips,) bool: whether the pitch that scores highest is that of a clip, but for its octave."""
+    return np.argmax(scores, axis=1) % 12 == np.argmax(labels, axis=1) % 12
 
 
 def mean_squared_error(scores, targets):

@@ -2,12 +2,15 @@
 
 import numpy as np
 
+from soundstage.errors import UserError
+from soundstage.evaluate.metrics import chroma_correct
 from soundstage.evaluate.schema import GROUPS
 from soundstage.paper.statistics import (
     mean_sd,
     percentile_interval,
     resample_counts,
     resampled_accuracy_percent,
+    resampled_auc_percent,
     resampled_map_percent,
     t_interval,
 )
@@ -125,13 +128,22 @@ def resample(scores, predictions, runs, seeds, settings):
     return result
 
 
+# What a draw of test clips scores: by hits, which are averaged over seeds first, or by all scores of a seed.
+HITS = {
+    "accuracy_percent": lambda one: one.correct,
+    "chroma_accuracy_percent": lambda one: chroma_correct(one.scores, one.labels),
+}
+RANKS = {"map_percent": resampled_map_percent, "auc_percent": resampled_auc_percent}
+
+
 def _resampled(predictions, metric, folds, counts):
     """Return (samples,) a benchmark's score under each draw of clips, averaged over seeds."""
-    if metric == "accuracy_percent":
-        correct = np.mean([one.correct for one in predictions], axis=0)
-        return resampled_accuracy_percent(correct, folds, counts)
-    values = [resampled_map_percent(one.scores, one.labels, folds, counts) for one in predictions]
-    return np.mean(values, axis=0)
+    if metric in HITS:
+        hits = np.mean([HITS[metric](one) for one in predictions], axis=0)
+        return resampled_accuracy_percent(hits, folds, counts)
+    if metric not in RANKS:
+        raise UserError(f"no bootstrap is known for the metric {metric}; known are {', '.join(HITS | RANKS)}")
+    return np.mean([RANKS[metric](one.scores, one.labels, folds, counts) for one in predictions], axis=0)
 
 
 def tidy_rows(scores, settings):

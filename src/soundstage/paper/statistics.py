@@ -67,15 +67,33 @@ def resampled_map_percent(scores, labels, folds, counts):
     scores, labels: (clips, classes). A class without a positive clip in a fold's resample is left
     out of that fold's mean.
     """
+    return _over_classes(_average_precisions, 0.0, scores, labels, folds, counts)
+
+
+def resampled_auc_percent(scores, labels, folds, counts):
+    """Return (samples,) macro AUC in percent, the mean over folds, for each row of counts.
+
+    scores, labels: (clips, classes). A class that no clip or every clip of a fold's resample carries is left
+    out of that fold's mean; where none is left, the fold counts as chance, 50.
+    """
+    return _over_classes(_areas_under_roc, 0.5, scores, labels, folds, counts)
+
+
+def _over_classes(measure, without, scores, labels, folds, counts):
+    """Return (samples,) in percent: the mean over folds of the mean over classes that have a value.
+
+    measure: (scores, labels, counts) of one class -> (samples,) in [0, 1] or NaN; without: a fold's value
+    where no class has one.
+    """
     folds = np.asarray(folds)
     parts = []
     for fold in np.unique(folds):
         inside = folds == fold
         pairs = zip(scores[inside].T, labels[inside].T, strict=True)
-        values = [_average_precisions(s, y, counts[:, inside]) for s, y in pairs]
+        values = [measure(s, y, counts[:, inside]) for s, y in pairs]
         known = np.isfinite(values)
         total = np.where(known, values, 0.0).sum(axis=0)
-        parts.append(total / np.maximum(known.sum(axis=0), 1))
+        parts.append(np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), without))
     return 100 * np.mean(parts, axis=0)
 
 
@@ -88,3 +106,15 @@ def _average_precisions(scores, labels, counts):
     gain = np.diff(hits, prepend=0.0, axis=1)
     area = np.sum(gain * hits / np.maximum(seen, 1.0), axis=1)
     return np.divide(area, hits[:, -1], out=np.full(len(area), np.nan), where=hits[:, -1] > 0)
+
+
+def _areas_under_roc(scores, labels, counts):
+    """Return (samples,) area under the ROC curve of one class under each row of counts; NaN without both kinds."""
+    order = np.argsort(scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)
+    hits = np.cumsum(counts[:, order] * labels[order], axis=1)[:, last]
+    others = np.cumsum(counts[:, order] * (1 - labels[order]), axis=1)[:, last]
+    below = others - np.diff(others, prepend=0.0, axis=1) / 2  # equal scores count half
+    area = np.sum(np.diff(hits, prepend=0.0, axis=1) * below, axis=1)
+    pairs = hits[:, -1] * others[:, -1]
+    return np.divide(area, pairs, out=np.full(len(area), np.nan), where=pairs > 0)

@@ -17,7 +17,12 @@ from soundstage.paper.figure import draw
 from soundstage.paper.results import check_complete, read_predictions, read_scores
 from soundstage.paper.settings import Settings
 
-SHORT = {"accuracy_percent": "accuracy", "map_percent": "mAP"}
+SHORT = {
+    "accuracy_percent": "accuracy",
+    "map_percent": "mAP",
+    "auc_percent": "AUC",
+    "chroma_accuracy_percent": "chroma accuracy",
+}
 TITLE = "Table 1: what the words of a film's dubs do to audiovisual pretraining"
 
 

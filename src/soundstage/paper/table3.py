@@ -19,7 +19,13 @@ from soundstage.paper.statistics import mean_sd, t_interval
 
 TITLE = "Table 3: what pretraining with dubs does to the understanding of long videos and of actions"
 ERROR = "mean_squared_error"
-SHORT = {"accuracy_percent": "%", "map_percent": "mAP", ERROR: "MSE"}
+SHORT = {
+    "accuracy_percent": "%",
+    "map_percent": "mAP",
+    "auc_percent": "AUC",
+    "chroma_accuracy_percent": "chroma %",
+    ERROR: "MSE",
+}
 
 
 def main():
