@@ -24,7 +24,7 @@ from soundstage.evaluate.scored import table, write_predictions
 from soundstage.files import sha256, write_json
 from soundstage.model.settings import Inputs, Model
 from soundstage.model.towers import build as build_towers
-from soundstage.paper import compare, formats, results, table2, table3, table8
+from soundstage.paper import compare, formats, results, table1, table2, table3, table8
 from soundstage.paper import retrieval as retrieval_table
 from soundstage.paper.settings import Settings
 from soundstage.pretrain.remixed import remixed
@@ -317,6 +317,58 @@ def test_table3_orders_lvus_tasks_and_compares_with_the_matched_row(tmp_path):
     assert text.count("| majority |") == 1
     assert rows[0]["studio-hmdb51_accuracy_percent_majority"] == "" and rows[1][f"{start}_majority"] == "22.5000"
     assert compare.MATCHED["dubs"] == rows[1]["matched"]
+
+
+def write_lvu_run(folder, run, seed):
+    """Write a run on words and on three of LVU's tasks, one of which is a regression without predictions."""
+    groups = {"words": "linguistic", "lvu-scene": "audiovisual", "lvu-year": "audiovisual"}
+    path = write_run(folder, run, seed, groups, 1.0 + (run == "dubs"))
+    entries = json.loads(path.read_text())
+    error = {"benchmark": "lvu-like_ratio", "metric": "mean_squared_error", "value": 0.5 + seed / 10, "chance": 0.75}
+    write_json(path, [*entries, entries[1] | error | {"per_fold": [0.5]}])
+    return str(path)
+
+
+def flagged(monkeypatch, module, *flags):
+    monkeypatch.setattr("sys.argv", ["table", *map(str, flags), "--settings", '{"bootstrap_samples": 20}'])
+    module.main()
+
+
+@pytest.fixture
+def lvu_runs(tmp_path):
+    """Flags of a table of two runs and two seeds that were scored on LVU among the benchmarks of table 1."""
+    runs = ["monolingual", "dubs"]
+    return ["--metrics", *(write_lvu_run(tmp_path, run, seed) for run in runs for seed in (0, 1)), "--seeds", 0, 1]
+
+
+def test_lvu_among_the_benchmarks_of_table_1_has_a_column_per_task(lvu_runs, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "table1.csv"
+    runs = ["--runs", "monolingual", "dubs"]
+    flagged(monkeypatch, table1, *lvu_runs, *runs, "--benchmarks", "words", "lvu", "--out", out)
+    rows = read_csv(out)
+    tasks_of_group = [float(rows[0][f"lvu-{task}_accuracy_percent_mean"]) for task in ("scene", "year")]
+    assert float(rows[0]["audiovisual_mean"]) == pytest.approx(np.mean(tasks_of_group), abs=1e-3)
+    assert rows[0]["lvu-like_ratio_mean_squared_error_mean"] == "0.5500"
+    text = out.with_suffix(".md").read_text()
+    assert "lvu-scene (accuracy)" in text and "lvu-like_ratio (MSE)" in text and "lower is better" in text
+    assert "| monolingual | 0.550 ± 0.071 |" in text and "| chance | 0.750 |" in text
+    with pytest.raises(UserError, match="dubs, seed 0, ave: missing"):
+        flagged(monkeypatch, table1, *lvu_runs, *runs, "--benchmarks", "words", "ave", "--out", out)
+
+
+def test_lvu_among_the_benchmarks_of_table_1_counts_in_table_2(lvu_runs, tmp_path, monkeypatch, capsys):
+    factors = json.dumps({"dubs": {"views": "dubs"}, "monolingual": {}})
+    flags = ["--rows", "dubs", "monolingual", "--factors", factors, "--benchmarks", "words", "lvu"]
+    flagged(monkeypatch, table2, *lvu_runs, *flags, "--out", tmp_path / "table2.csv")
+    assert float(read_csv(tmp_path / "table2.csv")[0]["audiovisual_mean"]) > 0
+
+
+@pytest.mark.parametrize("left_out", ["lvu", "words"])
+def test_table_3_leaves_out_all_tasks_of_a_benchmark(lvu_runs, tmp_path, monkeypatch, capsys, left_out):
+    out = tmp_path / "table3.csv"
+    flagged(monkeypatch, table3, *lvu_runs, "--runs", "monolingual", "dubs", "--leave-out", left_out, "--out", out)
+    columns = {name.split("_")[0] for name in read_csv(out)[0]} - {"corpus", "pretraining", "matched"}
+    assert columns == ({"words"} if left_out == "lvu" else {"lvu-scene", "lvu-year", "lvu-like"})
 
 
 # --- configuration

@@ -37,12 +37,13 @@ class Task:
     roles: np.ndarray
 
 
-def entry_names(name, layout=None):
-    """Return the names in metrics.json of what a benchmark `name` is scored on.
+def entry_names(name, found):
+    """Return the names in metrics.json of what a benchmark `name` is scored on, among the names `found` there.
 
-    layout: the layout that the configuration names, if any. LVU has an entry per task.
+    LVU has an entry per task; a benchmark of which nothing is found has its own name.
     """
-    return [f"{name}-{task}" for task in LVU] if layout == "lvu" else [name]
+    mine = [f"{name}-{task}" for task in LVU if f"{name}-{task}" in found]
+    return [name] if name in found or not mine else mine
 
 
 def joined(tasks):

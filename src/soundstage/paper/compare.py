@@ -5,6 +5,7 @@ import numpy as np
 from soundstage.errors import UserError
 from soundstage.evaluate.metrics import chroma_correct
 from soundstage.evaluate.schema import GROUPS
+from soundstage.paper.results import is_share
 from soundstage.paper.statistics import (
     mean_sd,
     percentile_interval,
@@ -42,9 +43,14 @@ def grouped(scores):
     """Return {group: [benchmark, ...]} of percent metrics, groups in the table's order."""
     groups = {}
     for score in scores.values():
-        if score.metric.endswith("_percent"):
+        if is_share(score):
             groups.setdefault(score.group, {})[score.benchmark] = None
     return {group: list(groups[group]) for group in GROUPS if group in groups}
+
+
+def errors(scores):
+    """Return the benchmarks whose scores are errors, the lower the better: they are in no group's mean."""
+    return list(dict.fromkeys(score.benchmark for score in scores.values() if not is_share(score)))
 
 
 def group_values(scores, run, seeds, benchmarks):
@@ -64,9 +70,8 @@ def wide_row(scores, run, seeds, resampled, settings):
         row[f"{group}_chance"] = float(np.mean([scores[run, seeds[0], b].chance for b in names]))
         found = difference(scores, run, MATCHED.get(run), group, seeds, resampled, settings)
         row |= {f"{group}_{key}": value for key, value in found.items()}
-    for names in grouped(scores).values():
-        for name in names:
-            row |= _benchmark_cells([scores[run, seed, name] for seed in seeds])
+    for name in [*(name for names in grouped(scores).values() for name in names), *errors(scores)]:
+        row |= _benchmark_cells([scores[run, seed, name] for seed in seeds])
     return row
 
 

@@ -10,6 +10,7 @@ import pyarrow.parquet
 
 from soundstage.errors import UserError
 from soundstage.evaluate.schema import METRICS
+from soundstage.evaluate.tasks import entry_names
 from soundstage.files import read_json, sha256
 
 SHOWN = 20  # most lines of a list in a message
@@ -75,9 +76,11 @@ def _score(entry, path, digest):
 def check_complete(scores, runs, seeds, benchmarks=()):
     """Return {(run, seed, benchmark): Score}; UserError lists what is missing, double or no number.
 
-    benchmarks: the names expected; empty means every one that any of the runs has.
+    benchmarks: the names expected; empty means every one that any of the runs has. LVU stands for those of its
+    tasks that any of the runs has.
     """
-    names = list(benchmarks) or list(dict.fromkeys(score.benchmark for score in scores))
+    found = dict.fromkeys(score.benchmark for score in scores)
+    names = list(dict.fromkeys(entry for name in benchmarks for entry in entry_names(name, found))) or list(found)
     table, wrong = {}, []
     for score in scores:
         key = (score.run, score.seed, score.benchmark)
@@ -119,17 +122,22 @@ def _listed(lines):
     return "\n".join([f"  {line}" for line in lines[:SHOWN]] + more)
 
 
+def is_share(score):
+    """Return whether a score is in percent, the more the better: what group means and draws of clips are made of."""
+    return score.metric.endswith("_percent")
+
+
 def read_predictions(scores):
     """Return {(run, seed, benchmark): Predictions}, read from predictions.parquet beside metrics.
 
-    scores: what `check_complete` returned. UserError where a file is missing, or where two runs
-    were not tested on the same clips.
+    scores: what `check_complete` returned; errors of regressions have no predictions. UserError where a
+    file is missing, or where two runs were not tested on the same clips.
     """
     result = {}
     for source in dict.fromkeys(score.source for score in scores.values()):
         table = _read_table(Path(source).with_name("predictions.parquet"))
         for key, score in scores.items():
-            if score.source == source:
+            if score.source == source and is_share(score):
                 result[key] = _predictions(table, score)
     for (run, seed, benchmark), found in result.items():
         other = next(value for key, value in result.items() if key[2] == benchmark)

@@ -22,6 +22,7 @@ SHORT = {
     "map_percent": "mAP",
     "auc_percent": "AUC",
     "chroma_accuracy_percent": "chroma accuracy",
+    "mean_squared_error": "MSE",
 }
 TITLE = "Table 1: what the words of a film's dubs do to audiovisual pretraining"
 
@@ -104,17 +105,17 @@ def reading(scores, wide, gains, seeds, settings):
     return [means, differences, drawn, *_benchmark_blocks(scores, wide, seeds)]
 
 
-def _mean_row(row, groups):
-    return row["pretraining"], *(_spread(row, group) for group in groups)
+def _mean_row(row, groups, digits=1):
+    return row["pretraining"], *(_spread(row, group, digits) for group in groups)
 
 
-def _spread(row, start):
-    mean, spread = (formats.number(row[f"{start}_{key}"], 1) for key in ("mean", "sd"))
+def _spread(row, start, digits=1):
+    mean, spread = (formats.number(row[f"{start}_{key}"], digits) for key in ("mean", "sd"))
     return f"{mean} ± {spread}" if spread else mean
 
 
-def _chance_row(row, starts):
-    return "chance", *(formats.number(row[f"{start}_chance"], 1) for start in starts)
+def _chance_row(row, starts, digits=1):
+    return "chance", *(formats.number(row[f"{start}_chance"], digits) for start in starts)
 
 
 def _pairs(gains):
@@ -136,22 +137,27 @@ def _over_clips(row):
 
 
 def _benchmark_blocks(scores, wide, seeds):
-    """Return a block per group with a column per benchmark."""
-    metric = {score.benchmark: score.metric for score in scores.values()}
+    """Return a block per group with a column per benchmark, and one of the regressions, which no group's mean has."""
     blocks = []
     for group, names in compare.grouped(scores).items():
-        probes = ", ".join(sorted({score.probe for score in scores.values() if score.group == group}))
-        starts = [f"{name}_{metric[name]}" for name in names]
-        header = [f"{name} ({SHORT[metric[name]]})" for name in names]
-        blocks.append(
-            formats.Block(
-                f"{group.capitalize()} benchmarks",
-                ("pretraining", *header),
-                (*(_mean_row(row, starts) for row in wide), _chance_row(wide[0], starts)),
-                f"Mean ± standard deviation over {seeds}; frozen embeddings, probe: {probes}.",
-            )
-        )
+        note = f"Mean ± standard deviation over {seeds}; frozen embeddings, probe: {_probes(scores, names)}."
+        blocks.append(_benchmark_block(f"{group.capitalize()} benchmarks", names, scores, wide, note))
+    if names := compare.errors(scores):
+        note = f"Mean ± standard deviation over {seeds}; lower is better. They are in no group's mean."
+        blocks.append(_benchmark_block("Regressions", names, scores, wide, note, digits=3))
     return blocks
+
+
+def _benchmark_block(title, names, scores, wide, note, digits=1):
+    metric = {score.benchmark: score.metric for score in scores.values()}
+    starts = [f"{name}_{metric[name]}" for name in names]
+    header = ("pretraining", *(f"{name} ({SHORT[metric[name]]})" for name in names))
+    means = (*(_mean_row(row, starts, digits) for row in wide), _chance_row(wide[0], starts, digits))
+    return formats.Block(title, header, means, note)
+
+
+def _probes(scores, names):
+    return ", ".join(sorted({score.probe for score in scores.values() if score.benchmark in names}))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ benchmark. Two of LVU's tasks are regressions: their mean squared error is the l
 from pathlib import Path
 
 from soundstage import cli
-from soundstage.evaluate.tasks import LVU
+from soundstage.evaluate.tasks import LVU, entry_names
 from soundstage.files import atomic, write_text
 from soundstage.paper import compare, dots, formats
 from soundstage.paper.results import check_complete, read_scores
@@ -39,7 +39,9 @@ def main():
     cli.add_settings(parser, Settings)
     options = parser.parse_args()
     scores = read_scores(options.metrics)
-    scores = [one for one in scores if one.run in options.runs and one.benchmark not in options.leave_out]
+    found = {one.benchmark for one in scores}
+    left_out = {entry for name in options.leave_out for entry in entry_names(name, found)}
+    scores = [one for one in scores if one.run in options.runs and one.benchmark not in left_out]
     scores = check_complete(scores, options.runs, options.seeds)
     print(formats.text(build(scores, options.runs, options.seeds, options.out, options.settings)))
 
