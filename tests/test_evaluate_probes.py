@@ -126,6 +126,14 @@ def test_the_search_is_made_on_the_first_rotation_alone_or_in_each(monkeypatch):
     assert [len(points) for points in tried] == [2, 2, 2]
 
 
+def test_embeddings_and_labels_are_put_where_the_gpu_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert mlp.device() == "cuda"
+    monkeypatch.setattr(mlp, "device", lambda: "meta")
+    features, targets = mlp.placed(np.ones((3, 2)), np.ones((3, 1), np.uint8))
+    assert {features.device.type, targets.device.type} == {"meta"} and features.dtype == targets.dtype == torch.float32
+
+
 def test_official_batches_are_never_shuffled_again_and_fresh_ones_are(monkeypatch):
     features, labels = blobs(40, 2, 1.0)
     data = [torch.from_numpy(x.astype(np.float32)) for x in (features, labels)]

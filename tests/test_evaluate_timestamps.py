@@ -1,6 +1,7 @@
 """HEAR's tasks of time stamps: the scoring against known values, and a generated task from files to a table."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 import torch
 
 from soundstage.errors import UserError
-from soundstage.evaluate import onsets, timestamps
+from soundstage.evaluate import mlp, onsets, timestamps
 from soundstage.model.settings import Model
 from soundstage.model.towers import build
 from soundstage.paper import timestamps as table
@@ -150,6 +151,35 @@ def test_a_probe_that_hears_the_events_finds_their_onsets(tmp_path, monkeypatch)
     monkeypatch.setattr(timestamps, "embed", heard)
     entries = list(timestamps.score(task, None, "bursts", 1))
     assert entries[0]["value"] > 95 and entries[0]["value"] >= entries[1]["value"] > 50
+
+
+def folds(folder, count=5):
+    """Write a task of that many folds without sound, a file each."""
+    folder.mkdir()
+    about = {"embedding_type": "event", "evaluation": ["event_onset_50ms_fms"], "use_scoring_for_early_stopping": False}
+    (folder / "task_metadata.json").write_text(json.dumps(about))
+    (folder / "labelvocabulary.csv").write_text("idx,label\n0,a\n1,b\n")
+    for fold in range(count):
+        events = [{"label": "a", "start": 300, "end": 900}]
+        (folder / f"fold{fold:02d}.json").write_text(json.dumps({f"{fold}.wav": events}))
+    return folder
+
+
+def test_the_grid_is_searched_on_the_first_rotation_alone_where_scenes_are_probed(tmp_path, monkeypatch):
+    task = timestamps.read(folds(tmp_path / "maestro"))
+    task = dataclasses.replace(task, protocol=dataclasses.replace(task.protocol, most_epochs=1))
+    times, tried, placed = np.arange(0, 2000, 50.0), [], []
+    drawn = np.random.default_rng(0).normal(size=(len(times), 8)).astype(np.float32)
+    monkeypatch.setattr(timestamps, "embed", lambda path, model: (drawn, times))
+    search, place = mlp.search, mlp.placed
+    monkeypatch.setattr(
+        mlp, "search", lambda data, points, *more: tried.append((data, points)) or search(data, points, *more)
+    )
+    monkeypatch.setattr(mlp, "placed", lambda *arrays: placed.append(place(*arrays)) or placed[-1])
+    entry = next(timestamps.score(task, None, "maestro", 8))
+    assert [len(points) for _, points in tried] == [8, 1, 1, 1, 1] and len(entry["per_fold"]) == 5
+    assert tried[0][1] == mlp.grid()[:8] and len({points[0] for _, points in tried[1:]}) == 1
+    assert len(placed) == 1 and all(data.x is placed[0][0] and data.y is placed[0][1] for data, _ in tried)
 
 
 def test_tasks_of_whole_clips_and_unknown_labels_are_refused(tmp_path):

@@ -71,21 +71,42 @@ def mlp(features, labels, roles, metric, settings, protocol=OFFICIAL):
     clip has one, otherwise a sigmoid each; roles: (rotations, clips). fold.validation has the best
     validation score of every point that was tried in that rotation.
     """
+    features, targets = placed(features, labels)
+    folds = []
+    for data, results, best in rotations(lambda role: Rows(features, targets, role, metric), roles, protocol):
+        scores = predict([best.net], data.x[data.test], data.multiclass)[0]
+        rate = best.net.point.learning_rate
+        folds.append(Fold(data.test.cpu().numpy(), scores, rate, validation(results, metric)))
+    return folds
+
+
+def device():
+    """Return where probes are trained: on a GPU where there is one, as the towers run there."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def placed(features, labels):
+    """Return ((rows, dim), (rows, classes)) float32 tensors on `device`; UserError if an embedding is not finite."""
     features = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
     if not features.isfinite().all():
         raise UserError("expected finite embeddings, found NaN or infinity")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    features, targets = features.to(device), torch.from_numpy(np.array(labels, np.float32)).to(device)
-    points, folds = grid()[: protocol.points], []
+    return features.to(device()), torch.from_numpy(np.array(labels, np.float32)).to(device())
+
+
+def rotations(rows, roles, protocol):
+    """Yield (`Rows`, a `Result` per point that was tried, the best of them) of every rotation.
+
+    rows(role) makes the `Rows`; roles: (rotations, ...). Unless the protocol searches in every rotation, the
+    first one's best point is the only one of those that follow.
+    """
+    points = grid()[: protocol.points]
     for number, role in enumerate(roles):
-        data = Rows(features, targets, role, metric)
+        data = rows(role)
         results = search(data, points, protocol, number)
-        best = max(range(len(points)), key=lambda i: results[i].score)  # the first drawn among equals
-        scores = predict([results[best].net], data.x[data.test], data.multiclass)[0]
-        folds.append(Fold(data.test.cpu().numpy(), scores, points[best].learning_rate, validation(results, metric)))
+        best = max(results, key=lambda result: result.score)  # the first drawn among equals
+        yield data, results, best
         if not protocol.search_every_rotation:
-            points = [points[best]]
-    return folds
+            points = [best.net.point]
 
 
 def validation(results, metric):

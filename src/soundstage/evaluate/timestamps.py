@@ -6,8 +6,8 @@ python -m soundstage.evaluate.timestamps --model work/pretrain/dubs/0/model.pt \
 Embeddings come from overlapping windows of the tower's own length, one every --hop-ms, each centred on its time stamp
 (`soundstage.evaluate.hear_api`): events of a fraction of a second are looked at through seconds. HEAR's probe says for
 each time stamp which events go on; runs of them, smoothed, are events, scored by their onsets as sed_eval does.
-Folders are HEAR's: <split>.json gives [{label, start, end}] in ms for each file. Search, early stopping and smoothing
-are those of task_metadata.json, or HEAR's usual ones.
+Folders are HEAR's: <split>.json gives [{label, start, end}] in ms for each file. Early stopping and smoothing are those
+of task_metadata.json, or HEAR's usual ones; of several folds the first searches the probe's setting for all.
 """
 
 import dataclasses
@@ -115,12 +115,20 @@ def _event(entry, labels, path):
 def score(task, model, name, points):
     """Yield an entry per metric: metric, value and per_fold in percent, n = true events of the test files."""
     embedded = [embed(path, model) for _, path, _ in cli.progress(task.files, len(task.files), name, "files")]
-    per_fold = [rotation(task, embedded, role, number, points) for number, role in enumerate(task.roles)]
-    tested = [file[0] for role in task.roles for file, one in zip(task.files, role, strict=True) if one == TEST]
+    times = [found for _, found in embedded]
+    features, targets = mlp.placed(np.concatenate([found for found, _ in embedded]), going_on(task, times))
+    del embedded
+
+    def rows(role):
+        return Frames(task, times, features, targets, role)
+
+    protocol = dataclasses.replace(task.protocol, points=points)
+    per_fold = [tested(data, best.net) for data, _, best in mlp.rotations(rows, task.roles, protocol)]
+    names = [file[0] for role in task.roles for file, one in zip(task.files, role, strict=True) if one == TEST]
     for column, (tolerance, ends) in enumerate(task.metrics):
         values = [fold[column] for fold in per_fold]
         metric = f"onset{'_and_end' * ends}_f_{tolerance:g}ms_percent"
-        count = sum(len(task.events[file]) for file in tested)
+        count = sum(len(task.events[name]) for name in names)
         yield {"metric": metric, "value": float(np.mean(values)), "per_fold": values, "n": count}
 
 
@@ -131,34 +139,34 @@ def embed(path, model):
     return found[0].cpu().numpy(), times[0].numpy()
 
 
-def rotation(task, embedded, role, number, points):
-    """Return the metrics' values on the test files of one rotation, with the setting that is best on its own."""
-    data = Frames(task, embedded, role)
-    results = mlp.search(data, mlp.grid()[:points], task.protocol, number)
-    best = max(results, key=lambda result: result.score)
-    valid = data.said(mlp.predict([best.net], data.x[data.valid], False)[0], data.valid_files)
-    smoothing = max(data.smoothings, key=lambda one: data.value(valid, one, data.valid_files))
-    said = data.said(mlp.predict([best.net], data.x[data.test], False)[0], data.test_files)
-    return [data.value(said, smoothing, data.test_files, metric) for metric in task.metrics]
+def going_on(task, times):
+    """Return (time stamps of all files, labels) uint8: which events go on at each of them."""
+    names = [name for name, _, _ in task.files]
+    listed = zip(names, times, strict=True)
+    return np.concatenate([onsets.frames(task.events[name], found, task.labels) for name, found in listed])
+
+
+def tested(data, net):
+    """Return the metrics' values on the test files of a rotation, smoothed as is best for the validation files."""
+    valid = data.said(mlp.predict([net], data.x[data.valid], False)[0], data.valid_files)
+    # the kit sorts (value, smoothing) and takes the last: the stronger smoothing among equals
+    smoothing = max(data.smoothings, key=lambda one: (data.value(valid, one, data.valid_files), one))
+    said = data.said(mlp.predict([net], data.x[data.test], False)[0], data.test_files)
+    return [data.value(said, smoothing, data.test_files, metric) for metric in data.task.metrics]
 
 
 class Frames(mlp.Rows):
-    """The time stamps of one rotation as rows of `soundstage.evaluate.mlp`, scored by the events that they make."""
+    """The time stamps of one rotation as rows of `soundstage.evaluate.mlp`, scored by the events that they make.
 
-    def __init__(self, task, embedded, role):
-        self.task, self.times = task, [times for _, times in embedded]
-        targets = [
-            onsets.frames(task.events[name], times, task.labels)
-            for (name, _, _), times in zip(task.files, self.times, strict=True)
-        ]
-        every = torch.from_numpy(np.concatenate([found for found, _ in embedded]))
-        super().__init__(every, torch.from_numpy(np.concatenate(targets)).float(), self._spread(role), "")
+    times: [(times,) ms] of the task's files; features, targets: their time stamps one file after the other.
+    """
+
+    def __init__(self, task, times, features, targets, role):
+        self.task, self.times = task, times
+        super().__init__(features, targets, np.repeat(role, [len(found) for found in times]), "")
         self.multiclass = False
         self.valid_files, self.test_files = (np.flatnonzero(role == wanted) for wanted in (mlp.VALID, TEST))
         self.smoothings = [(median, least) for median in task.median_ms for least in task.least_ms]
-
-    def _spread(self, role):
-        return np.repeat(role, [len(times) for times in self.times])
 
     def score(self, scores):
         """Return the first metric on the validation files by their best smoothing, or minus the loss."""
