@@ -87,6 +87,14 @@ def test_every_rule_states_what_it_needs_and_a_second_attempt_gets_more_memory()
     assert {"train_towers", "score_run", "harvest_scores", "extract_features"} <= seeing
 
 
+def test_rules_that_can_take_gpus_are_named_where_gpus_are_given():
+    seeing = {name for name, text in rules()[0].items() if "{resources.gpu}" in text}
+    profile = (ROOT / "workflow/profiles/slurm/profile.yaml").read_text()
+    assert {name for name in seeing if not re.search(rf"^  {name}:\n", profile, re.M)} == set()
+    named = re.search(r"^- \*\*GPUs\.\*\* (.+?) ask for none", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+    assert set(re.findall(r"`(\w+)`", named)) == seeing
+
+
 def test_rules_of_seconds_are_not_submitted():
     found, local = rules()
     light = {name for name, text in found.items() if 'runtime="10m"' in text}

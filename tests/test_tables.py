@@ -292,6 +292,18 @@ def test_table2_has_the_group_means_and_differences_of_its_rows(tmp_path):
     assert all((tmp_path / f"table2.{end}").stat().st_size for end in ("tex", "png"))
 
 
+def test_table3_has_a_block_per_group_beside_lvu(tmp_path):
+    sets = {"esc50": "auditory", "lvu-year": "audiovisual", "ucf101": "audiovisual", "hmdb51": "audiovisual"}
+    scores = results.read_scores([write_run(tmp_path, "dubs", 0, sets, 1.0)])
+    settings = dataclasses.replace(QUICK, corpus="films")
+    blocks = table3.build(results.check_complete(scores, ["dubs"], [0]), ["dubs"], [0], tmp_path / "t.csv", settings)
+    assert [(block.title, block.header[1:]) for block in blocks if "differences" not in block.title] == [
+        ("LVU's tasks, corpus films", ("year (%)",)),
+        ("Auditory benchmarks, corpus films", ("esc50 (%)",)),
+        ("Audiovisual benchmarks, corpus films", ("ucf101 (%)", "hmdb51 (%)")),
+    ]
+
+
 def test_table3_orders_lvus_tasks_and_compares_with_the_matched_row(tmp_path):
     sets = {"studio-hmdb51": "audiovisual", "studio-lvu-year": "audiovisual", "studio-lvu-relationship": "audiovisual"}
     runs = ["monolingual", "dubs"]

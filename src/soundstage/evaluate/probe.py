@@ -1,8 +1,8 @@
 """Probes: what a simple classifier can read from frozen embeddings.
 
-A probe is a function (features, labels, roles, metric, settings) -> list of `Fold`, registered in
-`PROBES` under the name that settings.probe chooses. It sees all rotations of a benchmark at once,
-so that a protocol which searches its settings on the first rotation only fits the same interface.
+A probe is a function (features, labels, roles, metric, settings) -> list of `Fold`; settings.probe chooses one by
+its name in `soundstage.evaluate.protocols.PROTOCOLS`, and this is `linear`. It sees all rotations of a benchmark at
+once, so that a protocol which searches its settings on the first rotation only fits the same interface.
 """
 
 import dataclasses
@@ -140,6 +140,3 @@ def compact(features):
         return features, np.eye(features.shape[1])
     basis = np.linalg.qr(features.T)[0].T
     return features @ basis.T, basis
-
-
-PROBES = {"linear": linear}

@@ -118,7 +118,3 @@ class Progress:
         """Return {part: (windows, owners)}; the maps stay good when the folder is gone."""
         self.noted.close()
         return {part: windows.close() for part, windows in self.windows.items()}
-
-    def remove(self):
-        """Remove the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)

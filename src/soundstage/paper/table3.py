@@ -10,6 +10,7 @@ benchmark. Two of LVU's tasks are regressions: their mean squared error is the l
 from pathlib import Path
 
 from soundstage import cli
+from soundstage.evaluate.schema import GROUPS
 from soundstage.evaluate.tasks import LVU, entry_names
 from soundstage.files import atomic, write_text
 from soundstage.paper import compare, dots, formats
@@ -53,7 +54,8 @@ def build(scores, runs, seeds, out, settings):
     """
     columns = ordered({score.benchmark: score.metric for score in scores.values()})
     wide = [wide_row(scores, run, seeds, columns, settings) for run in runs]
-    blocks = reading(wide, columns, len(seeds), settings)
+    groups = {score.benchmark: score.group for score in scores.values()}
+    blocks = reading(wide, columns, groups, len(seeds), settings)
     write_text(out, formats.csv_text(wide))
     write_text(out.with_suffix(".tidy.csv"), formats.csv_text(compare.tidy_rows(scores, settings)))
     write_text(out.with_suffix(".md"), formats.markdown(TITLE, blocks))
@@ -103,12 +105,17 @@ def wide_row(scores, run, seeds, columns, settings):
     return row
 
 
-def reading(wide, columns, seeds, settings):
-    """Return the blocks for reading: means of LVU's tasks and of the other sets, then the differences."""
-    kinds = {
-        f"LVU's tasks, corpus {settings.corpus}": {k: v for k, v in columns.items() if task_of(k)},
-        f"Actions, corpus {settings.corpus}": {k: v for k, v in columns.items() if not task_of(k)},
-    }
+def titled(columns, groups):
+    """Return {title: {benchmark: metric}}: LVU's tasks, then the other benchmarks of each group of table 1."""
+    kinds = {"LVU's tasks": {name: metric for name, metric in columns.items() if task_of(name)}}
+    for group in GROUPS:
+        mine = {name: metric for name, metric in columns.items() if groups[name] == group and not task_of(name)}
+        kinds[f"{group.capitalize()} benchmarks"] = mine
+    return {title: mine for title, mine in kinds.items() if mine}
+
+
+def reading(wide, columns, groups, seeds, settings):
+    """Return the blocks for reading, for each of `titled` the means, then the differences; groups: of benchmarks."""
     percent = f"{settings.confidence_percent:g} %"
     note = (
         f"Mean ± standard deviation over {seeds} seeds; % is top-1 accuracy (mean of the splits), "
@@ -121,25 +128,29 @@ def reading(wide, columns, seeds, settings):
         "exclude 0. For MSE a negative difference is an improvement."
     )
     blocks = []
-    for title, mine in kinds.items():
-        if mine:
-            header = ("pretraining", *(f"{task_of(name) or name} ({SHORT[metric]})" for name, metric in mine.items()))
-            means = [(row["pretraining"], *(_mean(row, *pair) for pair in mine.items())) for row in wide]
-            for name in ("chance", "majority"):
-                values = [wide[0][f"{n}_{m}_{name}"] for n, m in mine.items()]
-                if any(value == value for value in values):
-                    cells = (formats.number(v, _digits(m)) for v, m in zip(values, mine.values(), strict=True))
-                    means.append((name, *cells))
-            blocks.append(formats.Block(title, header, tuple(means), note))
-            gains = [
-                (f"{row['pretraining']} - {row['matched']}", *(_gain(row, *pair) for pair in mine.items()))
-                for row in wide
-                if row["matched"]
-            ]
-            blocks.append(
-                formats.Block(f"{title}: differences", ("pretraining minus", *header[1:]), tuple(gains), paired)
-            )
+    for title, mine in titled(columns, groups).items():
+        title = f"{title}, corpus {settings.corpus}"
+        header = ("pretraining", *(f"{task_of(name) or name} ({SHORT[metric]})" for name, metric in mine.items()))
+        means = [(row["pretraining"], *(_mean(row, *pair) for pair in mine.items())) for row in wide]
+        blocks.append(formats.Block(title, header, (*means, *_constants(wide[0], mine)), note))
+        gains = [
+            (f"{row['pretraining']} - {row['matched']}", *(_gain(row, *pair) for pair in mine.items()))
+            for row in wide
+            if row["matched"]
+        ]
+        blocks.append(formats.Block(f"{title}: differences", ("pretraining minus", *header[1:]), tuple(gains), paired))
     return blocks
+
+
+def _constants(row, mine):
+    """Return the rows of answers that do not look at a clip, where any benchmark of `mine` has them."""
+    found = []
+    for name in ("chance", "majority"):
+        values = [row[f"{benchmark}_{metric}_{name}"] for benchmark, metric in mine.items()]
+        if any(value == value for value in values):
+            cells = (formats.number(v, _digits(m)) for v, m in zip(values, mine.values(), strict=True))
+            found.append((name, *cells))
+    return found
 
 
 def _digits(metric):
