@@ -13,9 +13,9 @@ class Settings:
     """How benchmarks are decoded, embedded and probed; windows are cut as `model.inputs` says."""
 
     probe: str = "linear"  # which probe reads the embeddings; see soundstage.evaluate.protocols
-    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)  # C tried: larger = freer
+    strengths: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0, 10.0)  # C tried by linear: larger = freer; svm has its own
     probe_iterations: int = 200  # most steps of the optimiser per fit
-    refit: bool = True  # fit again on training + validation clips once the strength is chosen
+    refit: bool = True  # fit again on training + validation clips once the strength is chosen (not by hear)
     validation_percent: float = 20.0  # of the training groups, where a benchmark has no own split
     silence_db: float = -80.0  # a clip whose loudest sample is below this (dB re 1) is silent
     batch_windows: int = 64  # windows embedded at once: memory, not results, depends on it
