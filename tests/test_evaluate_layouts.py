@@ -200,7 +200,7 @@ def test_every_task_is_scored_on_its_own_clips_from_one_embedding():
     jsonschema.validate([{**entry, **said} for entry in entries], METRICS)
     scene, like = entries
     assert (scene["benchmark"], scene["n"]) == ("lvu-scene", 60) and scene["value"] > 90
-    assert (like["benchmark"], like["n"]) == ("lvu-like_ratio", 60)
+    assert (like["benchmark"], like["n"], scene["probe"], like["probe"]) == ("lvu-like_ratio", 60, "linear", "ridge")
     assert like["value"] < 0.05 * like["chance"] and like["majority"] >= like["chance"]
     assert {line["benchmark"] for line in lines} == {"lvu-scene"} and len(lines) == 60
 

@@ -110,7 +110,7 @@ def hear(folder):
     """Read a HEAR task: 48000/<split>/*.wav, <split>.json, labelvocabulary.csv, task_metadata.json.
 
     Splits are fold00 .. or train, valid, test. The metric is the first in the task's list that is
-    known here, the others are reported beside it by HEAR's own probe. Speakers are those of speakers.csv
+    known here, the others are reported beside it. Speakers are those of speakers.csv
     (columns file, speaker) or of file names that hold them. Tasks scored on time stamps have another
     protocol and are refused.
     """

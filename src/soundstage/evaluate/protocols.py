@@ -3,7 +3,7 @@
 Each takes (features, labels, roles, metric, settings, groups) and returns a list of
 `soundstage.evaluate.probe.Fold`; what it needs is imported when it is called. groups: (clips,) str of who
 speaks, or None where it is not known. A protocol is about classes; labels that are numbers (LVU's like ratio and
-views, scored by their mean squared error) are fitted by ridge regression whichever is named: see `apply`.
+views, scored by their mean squared error) are fitted by ridge regression whichever is named: see `used`.
 """
 
 
@@ -36,17 +36,25 @@ def hear_fresh(features, labels, roles, metric, settings, groups):
     return mlp(features, labels, disjoint(roles, groups, labels), metric, settings, FRESH)
 
 
+def ridge(features, labels, roles, metric, settings, groups):
+    """Ridge regression on standardised features."""
+    from soundstage.evaluate.ridge import ridge
+
+    return ridge(features, labels, roles, metric, settings)
+
+
 PROTOCOLS = {"linear": linear, "svm": svm, "hear": hear, "hear_fresh": hear_fresh}
 
 
-def apply(name, features, labels, roles, metric, settings, groups=None):
-    """Return the `Fold`s of one protocol, one per rotation (see `soundstage.evaluate.probe`).
+def used(name, metric):
+    """Return the name of the protocol that the one called `name` is for a metric: ridge for mean squared errors.
 
-    Mean squared errors are those of ridge regression under every name: a margin or a probability is no number
-    of the targets' scale, and HEAR has no regression.
+    A margin or a probability is no number of the targets' scale, and HEAR has no regression.
     """
-    if metric == "mean_squared_error":
-        from soundstage.evaluate.ridge import ridge
+    return "ridge" if metric == "mean_squared_error" else name
 
-        return ridge(features, labels, roles, metric, settings)
-    return PROTOCOLS[name](features, labels, roles, metric, settings, groups)
+
+def apply(name, features, labels, roles, metric, settings, groups=None):
+    """Return the `Fold`s of one protocol, one per rotation (see `soundstage.evaluate.probe`)."""
+    chosen = {**PROTOCOLS, "ridge": ridge}[used(name, metric)]
+    return chosen(features, labels, roles, metric, settings, groups)

@@ -124,7 +124,8 @@ def score_task(task, features, clips, about, keep, settings):
         clips, labels, roles, keep = clips[mine], labels[mine], roles[:, mine], keep[mine]
     check_roles(roles, benchmark, len(about["dropped"]))
     groups = np.array(about["speakers"])[keep] if about.get("speakers") else None
-    probes = settings.probes.get(about["benchmark"], (settings.probe,))
+    wanted = settings.probes.get(about["benchmark"], (settings.probe,))
+    probes = list(dict.fromkeys(protocols.used(probe, metric) for probe in wanted))
     facts = {"benchmark": benchmark, "group": about["group"], "flagged": about["flagged"]}
     facts |= {"source": about["source"]} if about.get("source") else {}
     if "tasks" in about:
