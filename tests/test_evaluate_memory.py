@@ -6,13 +6,14 @@ import sys
 import threading
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 import soundfile
 import torch
 
 from soundstage import media
 from soundstage.errors import UserError
-from soundstage.evaluate import benchmarks, crops, decode, embeddings, frozen, prepare, store
+from soundstage.evaluate import benchmarks, crops, decode, embed, embeddings, frozen, prepare, resume, store
 from soundstage.evaluate.ahead import ahead
 from soundstage.evaluate.roles import TEST, TRAIN, VALID
 from soundstage.evaluate.settings import Settings
@@ -139,7 +140,7 @@ def test_a_shorter_side_than_the_crop_is_refused(videos):
 
 def test_what_is_not_kept_is_decoded_again_and_embeds_alike(videos, tmp_path, monkeypatch):
     benchmark, towers = videos
-    monkeypatch.setattr(embeddings, "SAVED_CLIPS", 2)
+    monkeypatch.setattr(resume, "SAVED_CLIPS", 2)
     found = []
     for number, (megabytes, workers) in enumerate(((8000, 1), (0, 1), (0, 3))):
         one = decoded(benchmark, keep_megabytes=megabytes, workers=workers)
@@ -158,7 +159,7 @@ def test_what_is_not_kept_is_decoded_again_and_embeds_alike(videos, tmp_path, mo
 def test_decoding_and_embedding_go_on_after_an_interruption(videos, tmp_path, monkeypatch):
     benchmark, towers = videos
     monkeypatch.setattr("soundstage.evaluate.windows.SAVED_CLIPS", 2)
-    monkeypatch.setattr(embeddings, "SAVED_CLIPS", 2)
+    monkeypatch.setattr(resume, "SAVED_CLIPS", 2)
     whole, seen = decoded(benchmark), []
     read = prepare.read_clip
 
@@ -181,21 +182,74 @@ def test_decoding_and_embedding_go_on_after_an_interruption(videos, tmp_path, mo
     assert seen[-7:] == [clip.name for clip in other.clips]
 
     expected = embeddings.embed(towers, whole, ("a",), tmp_path / "one", Settings())
-    save, saved = embeddings.save_means, []
+    leave, saved = resume.leave, []
 
     def killed(*arguments):
-        save(*arguments)
+        leave(*arguments)
         saved.append(arguments[-1])
         if len(saved) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(embeddings, "save_means", killed)
+    monkeypatch.setattr(resume, "leave", killed)
     with pytest.raises(KeyboardInterrupt):
         embeddings.embed(towers, whole, ("a",), tmp_path / "two", Settings())
     found = embeddings.embed(towers, whole, ("a",), tmp_path / "two", Settings())
     assert saved == [2, 4, 6]
     assert all(np.array_equal(found[part], expected[part], equal_nan=True) for part in expected)
     assert [path.name for path in (tmp_path / "two").iterdir()] == ["u.npz"]
+
+
+def embedded(model, files, out, monkeypatch, stop=None):
+    """Call the program; return the names of the files that it read. stop: which of them is interrupted."""
+    read, seen = embed.read_file, []
+
+    def reading(path, *more):
+        seen.append(path.name)
+        if len(seen) == stop:
+            raise KeyboardInterrupt
+        yield from read(path, *more)
+
+    flags = ["--model", model, "--files", *files, "--out", out, "--settings", '{"batch_windows": 3}']
+    with monkeypatch.context() as patched:
+        patched.setattr(embed, "read_file", reading)
+        patched.setattr("sys.argv", ["embed", *map(str, flags)])
+        if stop is None:
+            embed.main()
+        else:
+            pytest.raises(KeyboardInterrupt, embed.main)
+    return seen
+
+
+@pytest.mark.parametrize("moments", [{"SAVED_CLIPS": 2}, {"SAVED_WINDOWS": 3}])
+def test_embedding_a_folder_goes_on_after_an_interruption(videos, tmp_path, monkeypatch, moments):
+    files = [clip.path for clip in videos[0].clips]
+    model, part = files[0].with_name("model.pt"), tmp_path / "two.parquet.part"
+    for name, value in moments.items():
+        monkeypatch.setattr(resume, name, value)
+    embedded(model, files, tmp_path / "one.parquet", monkeypatch)
+    embedded(model, files, tmp_path / "two.parquet", monkeypatch, stop=5)
+    assert part.is_dir() and not (tmp_path / "two.parquet").exists()
+    embedded(model, files, tmp_path / "two.parquet", monkeypatch, stop=2)  # and once more
+    assert len(embedded(model, files, tmp_path / "two.parquet", monkeypatch)) <= 5  # of 7
+    one, two = (pyarrow.parquet.read_table(tmp_path / f"{name}.parquet").to_pylist() for name in ("one", "two"))
+    assert one == two and not part.exists()
+    assert "picture:" in two[2]["reason"] and "sound:" in two[3]["reason"]  # the broken file and the mute one
+
+
+def test_what_another_work_left_is_not_used(videos, tmp_path, monkeypatch):
+    files = [clip.path for clip in videos[0].clips][3:]
+    model, out = files[0].with_name("model.pt"), tmp_path / "e.parquet"
+    monkeypatch.setattr(resume, "SAVED_CLIPS", 2)
+    embedded(model, files, out, monkeypatch, stop=4)
+    other = tmp_path / "other.pt"
+    torch.save({**torch.load(model), "seed": 1}, other)
+    assert len(embedded(other, files, out, monkeypatch, stop=4)) == 4
+    changed = tmp_path / "changed.avi"
+    changed.write_bytes(files[0].read_bytes())
+    files[0] = changed
+    assert len(embedded(other, files, out, monkeypatch, stop=4)) == 4
+    changed.write_bytes(files[1].read_bytes())
+    assert len(embedded(other, files, out, monkeypatch)) == 4 and not list(tmp_path.glob("*.part"))
 
 
 def test_a_map_of_a_decoded_benchmark_is_what_was_saved_and_a_broken_file_is_named(videos, tmp_path):

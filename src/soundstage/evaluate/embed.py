@@ -5,9 +5,12 @@ python -m soundstage.evaluate.embed --model work/pretrain/dubs/0/model.pt \\
 
 All files below the folder are taken, and those named. One line per file: its path, the embeddings
 of its sound and of its picture (mean over windows; null where it has none), the number of windows
-of each, and what was odd. Files that give neither are named at the end.
+of each, and what was odd. Files that give neither are named at the end. Until then the folder OUT.part
+keeps what is done, a few hundred windows at a time, so that the next call after an interruption goes on.
 """
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +20,11 @@ import torch
 
 from soundstage import cli
 from soundstage.errors import UserError
-from soundstage.evaluate import decode, frozen
+from soundstage.evaluate import decode, frozen, resume
 from soundstage.evaluate.ahead import ahead
 from soundstage.evaluate.settings import Settings
-from soundstage.files import atomic
+from soundstage.files import atomic, sha256
+from soundstage.recipe import recipe
 
 PARTS = ("audio", "video")
 SAID = {"audio": "sound", "video": "picture"}
@@ -49,9 +53,11 @@ def main():
     torch.set_num_threads(max(1, arguments.workers))
     towers = frozen.load(arguments.model)
     files = listed([arguments.folder] * bool(arguments.folder) + arguments.files)
-    rows = embed_files(towers, files, arguments.settings, arguments.workers)
+    work = resume.beside(arguments.out, fingerprint(arguments.model, files, arguments.settings))
+    rows = embed_files(towers, files, arguments.settings, arguments.workers, work)
     with atomic(arguments.out) as temporary:
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=TABLE), temporary)
+    work.remove()
     for row in rows:
         if row["audio"] is None and row["video"] is None:
             cli.say(f"{row['file']}: {row['reason']}")
@@ -72,26 +78,42 @@ def listed(paths):
     return list(dict.fromkeys(files))
 
 
-def embed_files(towers, files, settings, workers=1):
+def fingerprint(model, files, settings):
+    """Return the hash of all that the embeddings depend on: weights, files, settings and code."""
+    view = settings.crops, settings.short_side_pixels, settings.batch_windows
+    about = [sha256(model), [resume.stamp(file) for file in files], view, recipe("evaluate.embed")]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+
+def embed_files(towers, files, settings, workers=1, leftovers=resume.NOWHERE):
     """Return a line of the table per file; `reason` says what its sound or picture lacks.
 
-    settings: crops, short side and batch are used; windows of several files share a batch.
+    settings: crops, short side and batch are used; windows of several files share a batch. leftovers: where
+    what is done waits for a later call.
     """
     means = {part: frozen.Means(towers, part, len(files), settings.batch_windows) for part in PARTS}
-    reasons, broken = [[] for _ in files], set()
+    notes = [[] for _ in files]  # of each file: [what cannot be used, or "", and why]
 
-    def work(item):
-        return read_file(item[1], towers.settings.inputs, settings)
+    def work(number):
+        return read_file(files[number], towers.settings.inputs, settings)
 
-    for (number, _), blocks in cli.progress(ahead(enumerate(files), work, workers), len(files), "embed", "files"):
-        for part, block in blocks:
-            if isinstance(block, str):
-                reasons[number].append(block)
-                broken |= {(number, part)}
-            else:
-                means[part].add(block, np.full(len(block), number))
+    def source(first):
+        ready = ahead(range(first, len(files)), work, workers)
+        for number, blocks in cli.progress(ready, len(files) - first, "embed", "files"):
+            yield number, noted(blocks, notes[number])
+
+    resume.embed_clips(means, source, leftovers, notes)
     found = {part: mean.result() for part, mean in means.items()}
-    return [row(str(file), number, found, means, broken, reasons[number]) for number, file in enumerate(files)]
+    return [row(str(file), number, found, means, notes[number]) for number, file in enumerate(files)]
+
+
+def noted(blocks, notes):
+    """Yield (part, a block of windows) of what `read_file` yields; add the rest to `notes`."""
+    for part, block in blocks:
+        if isinstance(block, str):
+            notes.append([part, block])
+        else:
+            yield part, block
 
 
 def read_file(path, inputs, settings):
@@ -112,12 +134,12 @@ def read_file(path, inputs, settings):
         yield "video", f"picture: {error.what}"
 
 
-def row(file, number, found, means, broken, reasons):
+def row(file, number, found, means, notes):
     """Return the line of one file; an embedding that is not finite is none."""
-    line = {"file": file}
+    line, reasons = {"file": file}, [reason for _, reason in notes]
     for part in PARTS:
         count = int(means[part].counts[number])
-        usable = count > 0 and (number, part) not in broken
+        usable = count > 0 and part not in [broken for broken, _ in notes]
         if usable and not np.isfinite(found[part][number]).all():
             usable, reasons = False, [*reasons, f"{SAID[part]}: the embedding is not finite"]
         line |= {part: found[part][number] if usable else None, f"{part}_windows": count if usable else 0}

@@ -23,6 +23,7 @@ from soundstage import cli
 from soundstage.errors import UserError
 from soundstage.evaluate import benchmarks, decode, store, tasks
 from soundstage.evaluate.ahead import ahead
+from soundstage.evaluate.resume import stamp
 from soundstage.evaluate.roles import carve, check_roles
 from soundstage.evaluate.schema import GROUPS
 from soundstage.evaluate.settings import CROPS, Settings
@@ -111,15 +112,11 @@ def decode_all(benchmark, name, group, inputs, settings, folder=None, workers=1)
 
 def working(benchmark, inputs, settings):
     """Return (fingerprint of all that the windows depend on, shapes of windows, most bytes of them)."""
-    files = [(clip.name, str(clip.path), *_stamp(clip.path)) for clip in benchmark.clips]
+    files = [(clip.name, *stamp(clip.path)) for clip in benchmark.clips]
     text = json.dumps([files, dataclasses.asdict(inputs), dataclasses.asdict(settings), recipe("evaluate.prepare")])
     picture = (inputs.frames, inputs.crop_height, inputs.crop_width, 3)
     shapes = {"audio": ((1, inputs.mels, inputs.mel_frames), np.float32), "video": (picture, np.uint8)}
     return hashlib.sha256(text.encode()).hexdigest(), shapes, settings.keep_megabytes * 1e6
-
-
-def _stamp(path):
-    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
 
 
 def decode_clips(benchmark, name, inputs, settings, progress, workers):
