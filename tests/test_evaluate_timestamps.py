@@ -107,12 +107,48 @@ def tree(folder, evaluation=("event_onset_200ms_fms", "event_onset_offset_50ms_2
     return folder
 
 
+def write_model(path, seed=0):
+    torch.manual_seed(seed)
+    weights = {f"backbone.{key}": value for key, value in build(Model()).state_dict().items()}
+    torch.save({"model": weights, "settings": {"model": {}}, "run": "dubs", "seed": 0}, path)
+    return path
+
+
+def test_embedding_goes_on_file_by_file_after_an_interruption(tmp_path, monkeypatch):
+    folder, out = tree(tmp_path / "task"), tmp_path / "timestamps.json"
+    first, second = (write_model(tmp_path / f"{seed}.pt", seed) for seed in (0, 1))
+    files = [f"{split}/{clip} (a).wav" for split in ("test", "train", "valid") for clip in range(3)]
+
+    def embedded(model, hop_ms=1000, stop=None):
+        embed, seen = timestamps.embed, []
+
+        def embedding(path, *more):
+            seen.append(f"{path.parent.name}/{path.name}")
+            if len(seen) == stop:
+                raise KeyboardInterrupt
+            return embed(path, *more)
+
+        flags = ["--model", model, "--tasks", f"bursts={folder}", "--hop-ms", hop_ms, "--points", 1, "--out", out]
+        with monkeypatch.context() as patched:
+            patched.setattr(timestamps, "embed", embedding)
+            patched.setattr("sys.argv", ["timestamps", *map(str, flags)])
+            timestamps.main() if stop is None else pytest.raises(KeyboardInterrupt, timestamps.main)
+        return seen
+
+    monkeypatch.setattr(timestamps, "BY_SCORE", dataclasses.replace(timestamps.BY_SCORE, most_epochs=10))
+    assert embedded(first) == files
+    whole = out.read_text()
+    assert embedded(first, stop=5) == files[:5] and embedded(first) == files[4:] and out.read_text() == whole
+    assert [path.name for path in tmp_path.glob("timestamps*")] == ["timestamps.json"]
+    embedded(first, stop=3)
+    assert embedded(second, stop=2) == embedded(second, hop_ms=500, stop=2) == files[:2]  # another model, another hop
+    (folder / "48000" / files[0]).write_bytes((folder / "48000" / files[3]).read_bytes())
+    assert embedded(first, stop=3) == [files[0], *files[2:4]]  # another sound
+
+
 def test_a_task_is_scored_from_files_to_a_table(tmp_path, monkeypatch):
     folder, paths = tree(tmp_path / "task"), []
-    torch.manual_seed(0)
-    weights = {f"backbone.{key}": value for key, value in build(Model()).state_dict().items()}
-    settings = {"model": {}}
-    torch.save({"model": weights, "settings": settings, "run": "dubs", "seed": 0}, tmp_path / "model.pt")
+    write_model(tmp_path / "model.pt")
     out = tmp_path / "timestamps.json"
     flags = ["--model", tmp_path / "model.pt", "--tasks", f"bursts={folder}", "--hop-ms", 250, "--points", 1]
     monkeypatch.setattr("sys.argv", ["timestamps", *map(str, flags), "--out", str(out)])

@@ -17,7 +17,9 @@ from soundstage.model.inputs import audio_windows, log_mel
 from soundstage.units import AUDIO_HZ, half_up, seconds_to_samples
 
 HOP_MS = 50.0
-BATCH = 64  # windows that are embedded at once: memory, not results, depends on it
+# windows that are embedded at once: memory, not results, depends on it. On a CPU more than 16 leave its cache, and
+# the small towers take twice the time
+BATCH, GPU_BATCH = 16, 64
 
 
 class Hear(torch.nn.Module):
@@ -32,12 +34,21 @@ class Hear(torch.nn.Module):
         self.sample_rate = AUDIO_HZ
         self.scene_embedding_size = self.timestamp_embedding_size = self._size()
 
+    @property
+    def device(self):
+        """Where the tower is."""
+        return next(self.parameters()).device
+
+    @property
+    def batch(self):
+        """How many windows are embedded at once."""
+        return GPU_BATCH if self.device.type == "cuda" else BATCH
+
     @torch.inference_mode()
     def forward(self, windows):
         """Return (n, dim) float32 of (n, clip samples) float32 windows, a batch at a time."""
-        device = next(self.parameters()).device
-        parts = [self.tower(log_mel(part, self.inputs).to(device)).float() for part in windows.split(BATCH)]
-        return torch.cat(parts)
+        parts = windows.split(self.batch)
+        return torch.cat([self.tower(log_mel(part, self.inputs).to(self.device)).float() for part in parts])
 
     def _size(self):
         window = seconds_to_samples(self.inputs.clip_seconds)
@@ -79,8 +90,8 @@ def _at(sound, starts, model):
     """Yield embeddings (n, dim) of the windows of one sound, a batch of them in memory at a time."""
     window = seconds_to_samples(model.inputs.clip_seconds)
     padded = np.pad(sound, window)
-    for first in range(0, len(starts), BATCH):
-        part = starts[first : first + BATCH] + window
+    for first in range(0, len(starts), model.batch):
+        part = starts[first : first + model.batch] + window
         yield model(torch.from_numpy(np.stack([padded[start : start + window] for start in part])))
 
 

@@ -8,9 +8,13 @@ Embeddings come from overlapping windows of the tower's own length, one every --
 each time stamp which events go on; runs of them, smoothed, are events, scored by their onsets as sed_eval does.
 Folders are HEAR's: <split>.json gives [{label, start, end}] in ms for each file. Early stopping and smoothing are those
 of task_metadata.json, or HEAR's usual ones; of several folds the first searches the probe's setting for all.
+The folder OUT.part keeps the embeddings of a file (3 kB per time stamp of an S tower) until the result is written, so
+that the next call after an interruption goes on.
 """
 
 import dataclasses
+import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -20,10 +24,11 @@ from threadpoolctl import threadpool_limits
 
 from soundstage import cli
 from soundstage.errors import UserError
-from soundstage.evaluate import decode, hear_api, mlp, onsets
+from soundstage.evaluate import decode, hear_api, mlp, onsets, resume
 from soundstage.evaluate.lists import rows
 from soundstage.evaluate.roles import TEST, named, rotate
 from soundstage.files import read_json, sha256, write_json
+from soundstage.recipe import recipe
 
 USUAL_MEDIAN_MS, USUAL_LEAST_MS = (250,), (125, 250)
 BY_SCORE = dataclasses.replace(mlp.OFFICIAL, check_epochs=10)
@@ -62,13 +67,16 @@ def main():
     about = torch.load(options.model, map_location="cpu", weights_only=True)
     said = {"run": str(about["run"]), "seed": int(about["seed"]), "hop_ms": options.hop_ms, "note": NOTE}
     said["inputs"] = {options.model: sha256(options.model)}
+    digest = said["inputs"][options.model]
+    work = resume.beside(options.out, f"{digest} {options.hop_ms} {recipe('evaluate.timestamps')}")
     with threadpool_limits(1):
         entries = [
             {"benchmark": name, **entry, **said}
             for name, _, folder in (text.partition("=") for text in options.tasks)
-            for entry in score(read(Path(folder)), model, name, options.points)
+            for entry in score(read(Path(folder)), model, name, options.points, work)
         ]
     write_json(options.out, entries)
+    work.remove()
 
 
 def read(folder):
@@ -112,12 +120,16 @@ def _event(entry, labels, path):
     return str(entry["label"]), float(entry["start"]), float(entry["end"])
 
 
-def score(task, model, name, points):
-    """Yield an entry per metric: metric, value and per_fold in percent, n = true events of the test files."""
-    embedded = [embed(path, model) for _, path, _ in cli.progress(task.files, len(task.files), name, "files")]
+def score(task, model, name, points, leftovers=resume.NOWHERE):
+    """Yield an entry per metric: metric, value and per_fold in percent, n = true events of the test files.
+
+    leftovers: where embeddings wait for a later call.
+    """
+    paths = [path for _, path, _ in task.files]
+    embedded = [embed_once(path, model, leftovers) for path in cli.progress(paths, len(paths), name, "files")]
     times = [found for _, found in embedded]
     features, targets = mlp.placed(np.concatenate([found for found, _ in embedded]), going_on(task, times))
-    del embedded
+    del embedded  # another copy of a gigabyte
 
     def rows(role):
         return Frames(task, times, features, targets, role)
@@ -130,6 +142,17 @@ def score(task, model, name, points):
         metric = f"onset{'_and_end' * ends}_f_{tolerance:g}ms_percent"
         count = sum(len(task.events[name]) for name in names)
         yield {"metric": metric, "value": float(np.mean(values)), "per_fold": values, "n": count}
+
+
+def embed_once(path, model, leftovers):
+    """Return what `embed` does, or what an earlier call left of the same file."""
+    name = hashlib.sha256(json.dumps(resume.stamp(path)).encode()).hexdigest()[:16]
+    found = leftovers.get(name)
+    if found is None:
+        embeddings, times = embed(path, model)
+        found = {"embeddings": embeddings, "times": times}
+        leftovers.put(name, **found)
+    return found["embeddings"], found["times"]
 
 
 def embed(path, model):
