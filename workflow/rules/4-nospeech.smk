@@ -1,6 +1,6 @@
 # Stage 4, nospeech: an audio track with its speech removed (the strong baseline of paper A).
 #
-# needs   work/films/{film}/audio, a separator in the format of `demucs --repo`
+# needs   work/films/{film}/audio, a separator in the format of `demucs --repo` (its files, where they are the user's)
 # makes   work/nospeech/{film}/{language}.flac, as many samples as the track has
 # costs   with the shipped separator about a tenth of real time on one core; htdemucs takes half
 
@@ -10,6 +10,7 @@ rule remove_speech:
     input:
         probe="work/films/{film}/probe.json",
         audio="work/films/{film}/audio",
+        separator=separator_files,
     output:
         "work/nospeech/{film}/{language}.flac",
     log:

@@ -15,6 +15,7 @@ from soundstage import config as configuration
 from soundstage.errors import UserError
 from soundstage.files import sha256
 from soundstage.memo import fingerprint, remembered
+from soundstage.nospeech.load import weights_files
 from soundstage.recipe import recipes, sources
 from soundstage.settings import dumps
 
@@ -48,14 +49,20 @@ def outside(paths):
     paths = [paths] if isinstance(paths, str) else list(paths)
     missing = [path for path in paths if not Path(path).exists()]
     if missing:
-        named = " ".join(shlex.quote(str(path)) for path in workflow.overwrite_configfiles)
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise WorkflowError(
-            f"{missing[0]}{more}: not there, and not made by this workflow. What else is missing, how large it is, "
-            "who publishes it and which key to set:\n"
-            f"  python -m soundstage.evaluate.doctor --config {named or 'config.yaml'}"
+            f"{missing[0]}{more}: not there, and not made by this workflow. {ask_doctor()}"
         )
     return paths
+
+
+def ask_doctor():
+    """Return the command that says what a configuration lacks, and what it says."""
+    named = " ".join(shlex.quote(str(path)) for path in workflow.overwrite_configfiles)
+    return (
+        "What else is missing, how large it is, who publishes it and which key to set:\n"
+        f"  python -m soundstage.evaluate.doctor --config {named or 'config.yaml'}"
+    )
 
 
 def load_tables():
@@ -330,6 +337,19 @@ def media_of(film):
 def film_tables(wildcards):
     """Return the tables that the user keeps: none for the embedded corpus."""
     return outside(configuration.table_files(config))
+
+
+def separator_files(wildcards):
+    """Return the files of a separator that the user keeps: none where it is the package's or the hub's."""
+    folder, name = config["nospeech"]["separator"], config["nospeech"]["name"]
+    if folder in ("shipped", "hub"):
+        return []
+    try:
+        weights = weights_files(*outside(folder), name)
+    except UserError as error:
+        raise WorkflowError(f"{error}\n{ask_doctor()}") from None
+    bag = Path(folder, f"{name}.yaml")
+    return [str(path) for path in [*weights, *([bag] if bag.is_file() else [])]]
 
 
 def remixes_of(wildcards):

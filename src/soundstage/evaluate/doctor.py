@@ -3,55 +3,44 @@
 python -m soundstage.evaluate.doctor --config workflow/config/paper.yaml
 
 Run it where Snakemake is run: paths are relative to that folder. One block per thing: ok with its files and
-size, or what is missing, who publishes it and which key to set. The exit code is 1 if a table cannot be built.
-What the workflow makes itself is said to be present, or to be made, and is no fault.
+size; a warning where the workflow leaves out what is missing, and goes on; or what is missing, how much that is,
+who publishes it and which key to set. The exit code is 1 if a table that was asked for cannot be built (default: all
+that the configuration has). What the workflow makes itself is said to be present, or to be made, and is no fault.
 """
 
 import copy
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import yaml
 
-from soundstage import cli, config, nospeech
+from soundstage import cli, config
 from soundstage.errors import UserError
-from soundstage.evaluate import benchmarks
-from soundstage.parse.annotations import read_weak
-from soundstage.parse.classes import LLP as LLP_CLASSES
+from soundstage.evaluate import benchmarks, needs, owners
+from soundstage.evaluate.roles import carve, check_roles
+from soundstage.evaluate.tasks import LVU
+from soundstage.nospeech.load import SHIPPED, check_sums, weights_files
+from soundstage.parse import annotations
 from soundstage.parse.pack import ID_LETTERS
+from soundstage.teachers import videos
 
-SHIPPED = Path(nospeech.__file__).parent / "separator"  # soundstage.nospeech.load's, which imports torch
 BASE = Path(__file__).parents[3] / "config.yaml"
 SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
 MOST_NAMED = 3
-# Layout -> who publishes it, and how the media are had.
-OWNERS = {
-    "hear": "HEAR 2021, Zenodo 5885750 (48 kHz): unpack so that FOLDER is tasks/<task>-<version>-<mode>",
-    "ucf101": "UCF101, University of Central Florida (CRCV): UCF-101/ and ucfTrainTestlist/ in FOLDER",
-    "hmdb51": "HMDB51, Brown University (Serre Lab): <class>/*.avi and the test_train_splits lists in FOLDER",
-    "esc50": "ESC-50, github.com/karolpiczak/ESC-50: audio/ and meta/esc50.csv in FOLDER",
-    "vggsound": "VGGSound, University of Oxford (VGG): vggsound.csv in FOLDER; the videos are YouTube's",
-    "kinetics_sounds": "Kinetics-400, DeepMind: its lists in FOLDER; the videos are YouTube's",
-    "ave": "AVE, github.com/YapengTian/AVE-ECCV18: Annotations.txt, *Set.txt and AVE/*.mp4 in FOLDER",
-    "lvu": "LVU 1.0, github.com/chaoyuaw/lvu: lvu_1.0/ in FOLDER; the videos (YouTube, MovieClips) in FOLDER/videos",
-    None: "unknown layout: name one with the key `layout`",
-}
-TOWER_KINDS = ("tower_audio", "tower_picture")  # features by the towers of a pretraining run
-STREAMS = ("audio", "visual", "visual_2d", "visual_3d")
-LLP = "LLP, github.com/YapengTian/AVVP-ECCV20: its AVVP_*.csv in one folder"
-LLP_LISTS = [f"AVVP_{name}.csv" for name in ("train", "val_pd", "test_pd", "eval_audio", "eval_visual")]
-AVE_LISTS = ["Annotations.txt", "train_order.h5", "val_order.h5", "test_order.h5", "labels.h5", "mil_labels.h5"]
-FEATURES = "the authors of LLP (github.com/YapengTian/AVVP-ECCV20) and of VALOR (Franklin905/VALOR): a .npy per video"
-# What table needs what.
-TOWERS, PARSING = (1, 2, 3, 8), (4, 5, 6, 8)
+INDENT = " " * 10
+UNSET = "0" * 64  # a SHA-256 that stands for none
+# What reading a list can raise that its owner's format does not allow.
+UNREADABLE = (UserError, KeyError, ValueError, TypeError, IndexError, AttributeError, OSError)
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """One thing that a configuration names: its key, where it is looked for, and what was found.
 
-    files, bytes: of what is there; missing: one line per fault, none when it is complete; note: what is
-    worth knowing of a complete one; owner: who publishes it; tables: those that need it.
+    files, bytes: of what is there; missing: a line per fault, none when it can be used; warnings: a line per
+    thing that the workflow leaves out; note: what else is worth knowing; source: who publishes it; tables:
+    those that need it.
     """
 
     key: str
@@ -59,27 +48,28 @@ class Finding:
     files: int = 0
     bytes: int = 0
     missing: tuple = ()
+    warnings: tuple = ()
     note: str = ""
-    owner: str = ""
+    source: owners.Source | None = None
     tables: tuple = ()
 
 
 def main():
-    """Read the flags, look at everything, print, and return 1 if a table cannot be built."""
+    """Read the flags, look at everything, print, and return 1 if a table that was asked for cannot be built."""
     parser = cli.parser(__doc__)
     parser.add_argument("--config", nargs="+", required=True, help="the configuration, or overlays of the default one")
-    parser.add_argument("--tables", nargs="+", type=int, help="look only at what these tables need (default: all)")
+    text = "look only at what these tables need (default: everything, and the tables that `snakemake all` makes)"
+    parser.add_argument("--tables", nargs="+", type=int, choices=needs.TABLES, metavar="TABLE", help=text)
     arguments = parser.parse_args()
-    found = examine(read(*arguments.config))
+    whole = read(*arguments.config)
+    asked = set(arguments.tables or needs.configured(whole))
+    found = examine(whole, asked)
     if arguments.tables:
-        found = [finding for finding in found if set(finding.tables) & set(arguments.tables)]
+        found = [finding for finding in found if asked & set(finding.tables)]
     print("\n".join(line for finding in found for line in said(finding)))
-    faulty = [finding for finding in found if finding.missing]
-    asked = set(arguments.tables or range(1, 9))
-    tables = sorted({table for finding in faulty for table in finding.tables if table in asked})
-    print(f"\n{len(found)} looked at, {len(faulty)} not complete", end="")
-    print("; cannot be built: " + ", ".join(f"table {table}" for table in tables) if tables else "")
-    return int(bool(faulty))
+    lost = sorted(asked & {table for finding in found if finding.missing for table in finding.tables})
+    print("\n" + summary(found, lost))
+    return int(bool(lost))
 
 
 def read(*paths):
@@ -106,192 +96,356 @@ def merged(base, over):
     return result
 
 
-def examine(whole):
-    """Return the `Finding`s of a whole configuration, in the order of its sections."""
-    found = corpus(whole) + separator(whole)
-    found += parsing(whole) if whole["parse"]["annotations"] else []
-    found += ave(whole) if whole["parse"]["ave"]["annotations"] else []
-    for section, table in (("benchmarks", 1), ("table3", 3)):
-        for name, entry in whole["evaluate"][section].items():
-            shared = (3,) if table == 1 and name in whole["evaluate"]["table3_shared"] else ()
-            found.append(benchmark(f"evaluate.{section}.{name}.folder", name, entry, (table, *shared)))
-    for name, path in whole["evaluate"]["timestamps"].items():
-        found.append(folder(f"evaluate.timestamps.{name}", path, (), OWNERS["hear"], "*.wav"))
+def examine(whole, asked=()):
+    """Return the `Finding`s of a whole configuration, in the order of its sections; asked: tables."""
+    found = unconfigured(whole, asked) + corpus(whole) + separator(whole) + remixes(whole)
+    found += parsing(whole) + teachers(whole) + labels(whole) + features(whole)
+    percent = whole["evaluate"]["validation_percent"]
+    for (section, name), tables in benchmark_tables(whole).items():
+        entry = whole["evaluate"][section][name]
+        found.append(benchmark(f"evaluate.{section}.{name}.folder", name, entry, tables, percent))
+    found += [timestamp_task(name, path) for name, path in whole["evaluate"]["timestamps"].items()]
     for name, path in whole["evaluate"]["folders"].items():
-        found.append(folder(f"evaluate.folders.{name}", path, (), "your own media files"))
+        found.append(folder(f"evaluate.folders.{name}", path, (), owners.YOURS))
+    return found
+
+
+def unconfigured(whole, asked):
+    """Return a finding for each empty key because of which there is no such table as was asked for."""
+    empty = {}
+    for table in sorted(set(asked) - set(needs.configured(whole))):
+        for key, value in needs.parts(whole, table):
+            empty[key] = (*empty.get(key, ()), table) if not value else empty.get(key, ())
+    what = ("it is empty: the configuration has no such table",)
+    found = [Finding(key, "-", missing=what, tables=tables) for key, tables in empty.items() if tables]
+    for table in needs.configured(whole):
+        if stray := needs.strays(whole, table):
+            what = (f"{', '.join(stray)}: no variant of parse.variants, or one without annotations",)
+            found.append(Finding(f"parse.table{table}", "-", missing=what, tables=(table,)))
     return found
 
 
 def corpus(whole):
     """Return the findings of the tables of films and of the media files that they name."""
+    tables = needs.users(whole, needs.runs)
     if whole["corpus"]["films"] == "studio":
-        made = Path("work/studio/films")
-        return [made_by_us("corpus.films", made, TOWERS)]
+        return [made_by_us("corpus.films", Path("work/studio/films"), tables)]
     path = whole["corpus"]["films"]
-    owner = "your own films: tables of films and tracks as README says"
+    about = {"source": owners.FILMS, "tables": tables}
     try:
         films = config.read_films(whole)
         rows = films + config.read_tracks(whole, films)
     except UserError as error:
-        return [Finding("corpus.films", path, missing=(error.what,), owner=owner, tables=TOWERS)]
+        # tables that can be read, and are wrong, stop every target
+        if all(Path(file).is_file() for file in config.table_files(whole)):
+            about["tables"] = needs.configured(whole)
+        return [Finding("corpus.films, corpus.tracks", path, missing=(in_words(error),), **about)]
     files = sorted({Path(row["path"]) for row in rows})
-    return [complete("corpus.films, corpus.tracks", path, files, owner, TOWERS)]
+    dropping = whole["films"]["on_bad_file"] == "drop"
+    left_out = {"empty": "film or track dropped, as films.on_bad_file says"} if dropping else {}
+    return [complete("corpus.films, corpus.tracks", path, files, left_out=left_out, **about)]
 
 
 def separator(whole):
-    """Return the finding of the model that removes speech, where some run needs it."""
-    runs = whole["pretrain"]["runs"].values()
-    if "speech_removed" not in {run.get("views") for run in runs}:
+    """Return the finding of the model that removes speech, where some run needs it, judged as `nospeech` does."""
+    tables, settings = needs.users(whole, needs.removes_speech), whole["nospeech"]
+    if not tables:
         return []
-    wanted = whole["nospeech"]["separator"]
+    wanted, expected = settings["separator"], settings["separator_sha256"]
+    about = {"source": owners.separator(settings["name"]), "tables": tables}
+    what = "zeros stand for none, and nospeech opens no file: set what sha256sum prints of each; demucs puts the first "
+    unset = (what + "eight digits into the file's name, after the dash",) * (set(expected) == {UNSET})
+    key, found = "nospeech.separator", []
     if wanted == "hub":
-        note = f"demucs downloads {whole['nospeech']['name']} at its first use"
-        return [Finding("nospeech.separator", "hub", note=note, tables=TOWERS)]
-    place = SHIPPED if wanted == "shipped" else wanted
-    owner = "demucs, github.com/adefossez/demucs: SIGNATURE-CHECKSUM.th files; shipped = the small one of the package"
-    return [folder("nospeech.separator", place, TOWERS, owner, "*.th")]
+        note = f"demucs downloads {settings['name']} at its first use"
+        found.append(Finding(key, "hub", note=note, **about))
+    else:
+        found.append(_separator(key, SHIPPED if wanted == "shipped" else Path(wanted), settings, about, not unset))
+    return found + [Finding("nospeech.separator_sha256", UNSET[:8] + "...", missing=unset, tables=tables)] * bool(unset)
+
+
+def _separator(key, place, settings, about, compare):
+    """Return the finding of a separator's folder: of all files that demucs would open, and of their checksums."""
+    try:
+        files = weights_files(place, settings["name"])
+    except UserError as error:
+        return Finding(key, str(place), missing=(in_words(error),), **about)
+    faults = []
+    for path in files if compare else ():
+        try:
+            check_sums([path], settings["separator_sha256"])
+        except UserError as error:
+            faults.append(in_words(error))
+    return faulty(complete(key, place, files, **about), faults)
+
+
+def remixes(whole):
+    """Return a finding for runs that hear a remix although trainings read shards, where there is none."""
+    tables = needs.by_part(whole, needs.remixes) if whole["pretrain"]["loader"]["stream"] else {}
+    what = ("it hears a remix, which is not in the shards: set pretrain.loader.stream to false, or the run to null",)
+    return [Finding(f"pretrain run {run}", "-", missing=what, tables=found) for run, found in tables.items()]
 
 
 def parsing(whole):
-    """Return the findings of event parsing: annotations, videos, teachers, labels and features."""
-    parse, teachers = whole["parse"], whole["teachers"]
-    place = parse["annotations"]
+    """Return the findings of the annotations and the videos of each data set of event parsing."""
+    found = []
+    for data, tables in needs.by_part(whole, needs.data_sets).items():
+        found.append(annotated(whole, data, tables))
+    for data, tables in needs.by_part(whole, needs.watched).items():
+        found += watched(whole, data, tables)
+    return found
+
+
+def annotated(whole, data, tables):
+    """Return the finding of the annotation files of a data set: all there, and readable."""
+    place, key = needs.annotations(whole, data), "parse.ave.annotations" if data == "ave" else "parse.annotations"
     if place == "studio":
-        found = [made_by_us("parse.annotations", Path("work/studio/llp/annotations"), PARSING)]
-    else:
-        lists = [Path(place, name) for name in LLP_LISTS]
-        found = [complete("parse.annotations", place, lists, LLP, PARSING)]
-    watched, taught = of_videos(whole)
-    if teachers["videos"] not in ("", "studio"):
-        mine = tuple(table for table in watched if table != 7)
-        found.append(folder("teachers.videos", teachers["videos"], mine, LLP + "; the videos are YouTube's"))
-    for key in ("visual", "audio"):
-        found += [weights(f"teachers.{key}", teachers[key], taught)] * bool(teachers[key])
-    for name, entry in teachers["labels"].items():
-        found += given(f"teachers.labels.{name}", entry, used_by(whole, "labels", name), whole, LLP_LISTS[:1])
-    for name, entry in parse["features"].items():
-        found += given(f"parse.features.{name}", entry, used_by(whole, "features", name), whole, LLP_LISTS[:3])
+        return made_by_us(key, Path("work/studio", data, "annotations"), tables)
+    about = {"source": owners.AVE_LISTS if data == "ave" else owners.LLP, "tables": tables}
+    lists = ave_lists(place) if data == "ave" else annotations.files(place)
+    found = complete(key, place, lists, **about)
+    if not found.missing:
+        try:
+            [annotations.read(place, split) for split in annotations.WEAK_FILES]
+        except UNREADABLE as error:
+            return faulty(found, [f"cannot be used: {in_words(error)}"])
     return found
 
 
-def used_by(whole, part, name):
-    """Return the tables with a row that reads these features, or learns from these labels; part: features, labels."""
-    parse, usual = whole["parse"], "standard" if part == "features" else ""
-    found = {
-        table
-        for table in (4, 5, 7, 8)
-        for row in parse[f"table{table}"]
-        if parse["variants"].get(row, {}).get(part, usual) == name
-    }
-    return tuple(sorted(found | ({6} if part == "labels" and name in parse["table6"] else set())))
+def ave_lists(place):
+    """Return the paths of AVE's files that the workflow reads, also where none is there to tell that it is AVE."""
+    return [Path(place, "Annotations.txt"), *(Path(place, f"{split}_order.h5") for split in annotations.WEAK_FILES)]
 
 
-def of_videos(whole):
-    """Return (tables for which videos are watched, those for which the teachers label them)."""
-    labels = [name for name, entry in whole["teachers"]["labels"].items() if "rule" in entry]
-    taught = {table for name in labels for table in used_by(whole, "labels", name)}
-    extracted = [name for name, entry in whole["parse"]["features"].items() if "=" in "".join(map(str, entry.values()))]
-    watched = taught | {table for name in extracted for table in used_by(whole, "features", name)}
-    return tuple(sorted(watched)), tuple(sorted(taught))
+def listed(whole, data):
+    """Return {split: names of its videos} of a data set of the user's, {} where its lists cannot be read."""
+    place = needs.annotations(whole, data)
+    try:
+        return {split: annotations.names(place, split) for split in annotations.WEAK_FILES}
+    except UNREADABLE:  # `annotated` says why, or the workflow makes them
+        return {}
 
 
-def given(key, entry, tables, whole, lists):
-    """Return the findings of one set of labels or features: folders of arrays, weights, the towers of a run."""
-    streams = {stream: str(place) for stream, place in entry.items() if stream in STREAMS}
-    runs = sorted({place.partition("=")[2] for place in streams.values() if place.startswith(TOWER_KINDS)})
-    found = [
-        Finding(key, f"the towers of run {run}", note="to be trained by the workflow", tables=tables) for run in runs
+def watched(whole, data, tables):
+    """Return the finding of the videos of a data set, none where the workflow makes annotations and videos."""
+    key, place = needs.videos(whole, data)
+    about = {"source": owners.AVE_VIDEOS if data == "ave" else owners.LLP_VIDEOS, "tables": tables}
+    if place == "studio" and needs.annotations(whole, data) == "studio":
+        return []
+    if place in ("", "studio"):
+        what = (f"found {place!r}, expected the folder of the videos that the annotations name",)
+        return [Finding(key, place or "-", missing=what, **about)]
+
+    def path_of(name):
+        return videos.find(place, name) or Path(place, f"{name}.mp4")
+
+    return [of_videos(key, place, listed(whole, data), path_of, **about)]
+
+
+def teachers(whole):
+    """Return the findings of the teachers' weights and prompts, where labels are harvested."""
+    found = []
+    for data, tables in needs.by_part(whole, needs.harvested).items():
+        place = (whole["parse"]["ave"] if data == "ave" else whole["teachers"])["prompts"]
+        if place:
+            key = "parse.ave.prompts" if data == "ave" else "teachers.prompts"
+            found.append(complete(key, place, [Path(place)], owners.YOURS, tables))
+    tables = needs.users(whole, needs.harvested)
+    for key in ("visual", "audio") if tables else ():
+        found.append(weights(f"teachers.{key}", whole["teachers"][key], tables))
+    return found
+
+
+def labels(whole):
+    """Return the findings of labels that were harvested elsewhere, a folder for each modality."""
+    found = {}
+    for (data, name, split), tables in needs.by_part(whole, needs.labels).items():
+        splits, before = found.get((data, name), ((), ()))
+        found[data, name] = (*splits, split), tuple(sorted({*before, *tables}))
+    return [
+        finding
+        for (data, name), (splits, tables) in found.items()
+        if "rule" not in whole["teachers"]["labels"][name]
+        for finding in arrays(whole, data, f"teachers.labels.{name}", whole["teachers"]["labels"][name], splits, tables)
     ]
-    for stream, place in streams.items():
-        if "=" not in place:
-            found.append(arrays(f"{key}.{stream}", place, tables, Path(whole["parse"]["annotations"]), lists))
-        elif not place.startswith(TOWER_KINDS):
-            found.append(weights(f"{key}.{stream}", place, tables))
+
+
+def features(whole):
+    """Return the findings of features: folders of arrays, weights of what is extracted, runs that there are not."""
+    found = []
+    for (data, name), tables in needs.by_part(whole, needs.features).items():
+        entry, made, key = whole["parse"]["features"][name], needs.kinds(whole, name), f"parse.features.{name}"
+        given = {stream: entry[stream] for stream in needs.INPUTS if stream not in made}
+        found += arrays(whole, data, key, given, annotations.WEAK_FILES, tables)
+    tables = needs.users(whole, needs.extracts)
+    for kind, (key, place) in needs.extracted(whole).items() if tables else ():
+        found.append(weights(key, f"{kind}={place}", tables))
+    for run, tables in needs.by_part(whole, needs.tower_runs).items():
+        if run not in needs.run_of(whole):
+            what = (f"parse.features names its towers, {run!r} is no run of pretrain.runs or pretrain.ablation",)
+            found.append(Finding("pretrain.runs", run, missing=what, tables=tables))
     return found
 
 
-def ave(whole):
-    """Return the findings of AVE, table 7: its lists and its videos."""
-    about = whole["parse"]["ave"]
-    if about["annotations"] == "studio":
-        return [made_by_us("parse.ave.annotations", Path("work/studio/ave"), (7,))]
-    lists = [Path(about["annotations"], name) for name in AVE_LISTS]
-    found = [complete("parse.ave.annotations", about["annotations"], lists, OWNERS["ave"], (7,))]
-    if about["videos"] not in ("", "studio"):
-        found.append(folder("parse.ave.videos", about["videos"], (7,), OWNERS["ave"]))
+def arrays(whole, data, key, entry, splits, tables):
+    """Return the findings of folders with a .npy file for each video of `splits`; entry: {stream: folder}."""
+    names = {split: found for split, found in listed(whole, data).items() if split in splits}
+
+    def path_of(place, name):
+        return Path(place, f"{name[:ID_LETTERS]}.npy")
+
+    found = []
+    for stream, place in entry.items():
+        about = {"source": owners.arrays(place, data == "llp"), "tables": tables, "pattern": "*.npy"}
+        found.append(of_videos(f"{key}.{stream}", place, names, partial(path_of, place), **about))
+    # a video without one of the arrays is left out: some must have all of them
+    for split, part in names.items() if not any(one.missing for one in found) else ():
+        if not any(all(path_of(place, name).is_file() for place in entry.values()) for name in part):
+            found[-1] = faulty(found[-1], [f"no video of the split {split} has a file in every folder of {key}"])
     return found
 
 
-def arrays(key, place, tables, annotations, lists):
-    """Return the finding of a folder with a .npy file for every video that the lists name."""
-    finding = folder(key, place, tables, FEATURES, "*.npy")
-    if finding.missing or not all((annotations / name).is_file() for name in lists):
-        return finding
-    listed = [read_weak(annotations / name, LLP_CLASSES)[0] for name in lists]
-    names = sorted({name[:ID_LETTERS] for names in listed for name in names})
-    return complete(key, place, [Path(place, f"{name}.npy") for name in names], FEATURES, tables)
+def of_videos(key, place, names, path_of, source, tables, pattern="*"):
+    """Return the finding of a folder with a file for each of `names`, {split: videos}, of which some may lack.
+
+    The workflow leaves out, counts and names videos without a file, unless a split has none. An empty array
+    stops it.
+    """
+    there = folder(key, place, tables, source, pattern)
+    if there.missing or not names:
+        return there
+    files = {split: [path_of(name) for name in part] for split, part in names.items()}
+    every = sorted({path for part in files.values() for path in part})
+    left_out = dict.fromkeys(("missing", "empty") if pattern == "*" else ("missing",), "left out by the workflow")
+    found = complete(key, place, every, source, tables, "files", left_out)
+    gone = [split for split, part in files.items() if not any(path.is_file() for path in part)]
+    return faulty(found, [f"no file for any video of the split {', '.join(gone)}"] if gone and found.files else [])
 
 
 def weights(key, text, tables):
     """Return the finding of weights, KIND=FOLDER_OR_FILE_OR_HUB_NAME."""
-    place = text.partition("=")[2]
+    kind, _, place = text.partition("=")
     if place == "shipped":
         return Finding(key, text, note="in the package", tables=tables)
-    owner = "the Hugging Face hub: config.json and the weights in one folder; torchvision: a .pth file"
+    about = {"source": owners.weights(kind, place), "tables": tables}
     if place.count("/") == 1 and not Path(place).exists() and not place.startswith((".", "/", "data/", "work/")):
-        return Finding(key, place, note="a hub name: downloaded at its first use", owner=owner, tables=tables)
+        size = owners.about(about["source"].gigabytes)
+        note = ", ".join(part for part in ("a hub name: downloaded at its first use", size) if part)
+        return Finding(key, place, note=note, **about)
     if Path(place).suffix in (".pt", ".pth"):
-        return complete(key, place, [Path(place)], owner, tables)
-    return folder(key, place, tables, owner)
+        return complete(key, place, [Path(place)], **about)
+    return folder(key, place, tables, about["source"])
 
 
-def benchmark(key, name, entry, tables):
-    """Return the finding of one benchmark: its lists can be read and every clip that they name is there."""
+def benchmark_tables(whole):
+    """Return {(section, name): tables} of every benchmark that is named, those of no table among them."""
+    used = needs.by_part(whole, needs.benchmarks)
+    every = [(section, name) for section in ("benchmarks", "table3") for name in whole["evaluate"][section]]
+    return {part: used.get(part, ()) for part in every}
+
+
+def benchmark(key, name, entry, tables, validation_percent):
+    """Return the finding of one benchmark: its lists can be read, and enough of the clips that they name is there."""
     if entry["folder"] == "studio":
         return made_by_us(key, Path("work/studio/benchmarks", name), tables)
-    place = Path(entry["folder"])
-    owner = OWNERS.get(entry.get("layout")) if entry.get("layout") else _owner(name)
-    about = {"owner": owner, "tables": tables}
+    place, layout = Path(entry["folder"]), entry.get("layout")
+    about = {"source": owners.benchmark(name, place, layout), "tables": tables}
     if not place.is_dir():
         return Finding(key, str(place), missing=("the folder is not there",), **about)
     try:
-        loaded = benchmarks.load(place, entry.get("layout"))
-    except (UserError, KeyError, ValueError) as error:
-        return Finding(key, str(place), missing=(f"its lists cannot be used: {error}",), **about)
-    return complete(key, str(place), [clip.path for clip in loaded.clips], OWNERS[loaded.layout], tables)
+        loaded = benchmarks.load(place, layout)
+    except UNREADABLE as error:
+        return Finding(key, str(place), missing=(f"its lists cannot be used: {in_words(error)}",), **about)
+    about["source"] = owners.benchmark(name, place, loaded.layout)
+    paths = [clip.path for clip in loaded.clips]
+    left_out = dict.fromkeys(("missing", "empty"), "dropped by prepare")
+    found = complete(key, place, paths, **about, unit="clips", left_out=left_out)
+    if loaded.layout == "lvu" and (absent := [task for task in LVU if task not in {t.name for t in loaded.tasks}]):
+        found = faulty(found, [f"tasks missing: {', '.join(absent)}"])
+    return faulty(found, emptied(name, loaded, validation_percent) if found.files else ())
 
 
-def _owner(name):
-    layouts = {"esc50": "esc50", "ucf": "ucf101", "hmdb": "hmdb51", "vggsound": "vggsound", "ave": "ave", "lvu": "lvu"}
-    return next((OWNERS[layout] for start, layout in layouts.items() if name.startswith(start)), OWNERS["hear"])
+def emptied(name, loaded, validation_percent):
+    """Return why the clips that are there do not do: a split, or a class, that has none of them left."""
+    kept = [number for number, clip in enumerate(loaded.clips) if clip.path.is_file() and clip.path.stat().st_size]
+    recordings = [loaded.clips[number].recording for number in kept]
+    faults = []
+    for entry, roles in [(f"{name}-{t.name}", t.roles) for t in loaded.tasks] or [(name, loaded.roles)]:
+        try:
+            roles = carve(roles[:, kept], recordings, validation_percent, name)
+            check_roles(roles, entry, len(loaded.clips) - len(kept))
+        except UserError as error:
+            faults.append(error.what)
+    gone = {label for clip in loaded.clips for label in clip.labels}
+    gone -= {label for number in kept for label in loaded.clips[number].labels}
+    if gone:
+        classes = [str(loaded.classes[label]) for label in sorted(gone)]
+        faults.append(f"{len(gone)} of {len(loaded.classes)} classes without any clip: {shown(classes)}")
+    return faults
 
 
-def folder(key, place, tables, owner, pattern="*"):
+def timestamp_task(name, place):
+    """Return the finding of one of HEAR's tasks of time stamps, which no table needs."""
+    key, about = f"evaluate.timestamps.{name}", {"source": owners.hear(Path(place).name), "tables": ()}
+    if not Path(place).is_dir():
+        return Finding(key, place, missing=("the folder is not there",), **about)
+    from soundstage.evaluate import timestamps  # imports torch
+
+    try:
+        task = timestamps.read(Path(place))
+    except UNREADABLE as error:
+        return Finding(key, place, missing=(f"its lists cannot be used: {in_words(error)}",), **about)
+    return complete(key, place, [Path(path) for _, path, _ in task.files], **about)
+
+
+def folder(key, place, tables, source, pattern="*"):
     """Return the finding of a folder in which at least one file is expected."""
     place = Path(place)
+    about = {"source": source, "tables": tables}
     if not place.is_dir():
-        return Finding(key, str(place), missing=("the folder is not there",), owner=owner, tables=tables)
+        return Finding(key, str(place), missing=("the folder is not there",), **about)
     files = sorted(path for path in place.rglob(pattern) if path.is_file())
     if not files:
-        return Finding(key, str(place), missing=(f"no file {pattern} in the folder",), owner=owner, tables=tables)
-    return complete(key, str(place), files, owner, tables)
+        return Finding(key, str(place), missing=(f"no file {pattern} in the folder",), **about)
+    return complete(key, place, files, **about)
 
 
-def complete(key, place, files, owner, tables):
-    """Return the finding of files that must all be there and not be empty."""
+def complete(key, place, files, source, tables, unit="files", left_out=None):
+    """Return the finding of files that must be there and not be empty.
+
+    left_out: {"missing" or "empty": what the workflow does with such files, in words} where it goes on without
+    them: then they are no fault, as long as any file is left.
+    """
     sizes = {path: path.stat().st_size if path.is_file() else None for path in files}
-    faults = (
-        _counted([path for path, size in sizes.items() if size is None], len(sizes), "missing"),
-        _counted([path for path, size in sizes.items() if size == 0], len(sizes), "empty"),
-    )
     there = [size for size in sizes.values() if size]
-    missing = tuple(fault for fault in faults if fault)
-    return Finding(key, str(place), len(there), sum(there), missing, owner=owner, tables=tables)
+    left_out, faults, warnings = left_out if left_out and there else {}, [], []
+    for state, value in (("missing", None), ("empty", 0)):
+        found = [str(path) for path, size in sizes.items() if size == value]
+        if found:
+            done = f" ({left_out[state]})" if state in left_out else ""
+            line = f"{len(found):,} of {len(sizes):,} {unit} {state}{done}: {shown(found)}"
+            (warnings if done else faults).append(line)
+    about = {"source": source, "tables": tables}
+    return Finding(key, str(place), len(there), sum(there), tuple(faults), tuple(warnings), **about)
 
 
-def _counted(paths, total, word):
-    names = ", ".join(map(str, paths[:MOST_NAMED])) + ", ..." * (len(paths) > MOST_NAMED)
-    return f"{len(paths)} of {total} files {word}: {names}" if paths else ""
+def faulty(found, faults):
+    """Return a finding with more faults, to which its warnings belong then; the same without any."""
+    if not faults:
+        return found
+    return dataclasses.replace(found, missing=(*found.missing, *found.warnings, *faults), warnings=())
+
+
+def shown(names):
+    """Return the first few of many names."""
+    return ", ".join(names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)
+
+
+def in_words(error):
+    """Return an error in one line."""
+    if isinstance(error, UserError):
+        return error.what if error.where is None else f"{error.what} ({error.where})"
+    return f"{type(error).__name__}: {error}"
 
 
 def made_by_us(key, place, tables):
@@ -304,14 +458,43 @@ def made_by_us(key, place, tables):
 def said(finding):
     """Return the lines that say one finding."""
     where = ", ".join(f"table {table}" for table in finding.tables) or "no table"
-    size = f"{finding.files} files, {finding.bytes / 1e6:.1f} MB" if finding.files else ""
+    size = f"{counted(finding.files, 'file')}, {sized(finding.bytes)}" if finding.files else ""
     facts = "; ".join(part for part in (size, finding.note) if part)
-    state = "MISSING" if finding.missing else "ok     "
-    lines = [f"{state} {finding.key}: {finding.path} ({facts or 'nothing there'})"]
+    state = "MISSING" if finding.missing else "WARNING" if finding.warnings else "ok     "
+    lines = [f"{state} {finding.key}: {finding.path}" + (f" ({facts})" if facts else "")]
+    lines += [INDENT + line for line in (*finding.missing, *finding.warnings)]
+    if finding.missing and str(finding.source or ""):
+        lines.append(f"{INDENT}all of it: {finding.source}")
+    if finding.source and (finding.missing or finding.warnings):
+        lines.append(f"{INDENT}from: {finding.source.owner}")
     if finding.missing:
-        lines += [f"          {fault}" for fault in finding.missing]
-        lines += [f"          from: {finding.owner}", f"          set: {finding.key}; needed by: {where}"]
+        lines.append(f"{INDENT}set: {finding.key}; needed by: {where}")
     return lines
+
+
+def counted(number, word):
+    """Return a count in words."""
+    return f"{number:,} {word}" + "s" * (number != 1)
+
+
+def sized(number):
+    """Return a number of bytes in words: in GB from 0.1 GB on, else in MB."""
+    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
+
+
+def summary(found, lost):
+    """Return the last lines: how much was looked at, what is to be had, which tables cannot be built."""
+    faulty = [finding for finding in found if finding.missing]
+    warned = sum(bool(finding.warnings) for finding in found if not finding.missing)
+    line = f"{len(found)} looked at, {len(faulty)} not complete" + f", {counted(warned, 'warning')}" * bool(warned)
+    line += "; cannot be built: " * bool(lost) + ", ".join(f"table {table}" for table in lost)
+    absent = {finding.path: finding.source for finding in faulty if finding.source and not finding.files}.values()
+    files, gigabytes = (sum(getattr(one, key) or 0 for one in absent) for key in ("files", "gigabytes"))
+    if files:
+        unknown = sum(one.gigabytes is None for one in absent)
+        line += f"\nto be had: about {float(f'{files:.3g}'):,.0f} files, {owners.about(gigabytes)} unpacked"
+        line += f", not counting {unknown} things whose size is not known" * bool(unknown)
+    return line
 
 
 if __name__ == "__main__":
