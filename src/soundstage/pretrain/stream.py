@@ -7,6 +7,7 @@ whole shares, so that one copy into shared memory is all that passes between the
 
 import signal
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from soundstage.model.inputs import as_float, log_mel, resize_frames, spread
 from soundstage.model.lssd_inputs import training_pictures
 from soundstage.pretrain import sampler
 from soundstage.pretrain.augment import audio_view, coloured, cropped
-from soundstage.pretrain.compose import Composer
+from soundstage.pretrain.compose import Composer, shared_out
 from soundstage.pretrain.prepare import decode_jpeg
 from soundstage.pretrain.tars import listing
 from soundstage.units import rng_of, seconds_to_frames, seconds_to_samples
@@ -159,7 +160,10 @@ def decode_pictures(sample, inputs):
 
 
 class Batches(IterableDataset):
-    """Decoded shares of batches; yields (item arrays stacked, what was left out, clips tried)."""
+    """Decoded shares of batches; yields (item arrays stacked, what was left out, clips tried, composer's state).
+
+    What was left out: (key, why, clips).
+    """
 
     def __init__(self, composers, reader, done):
         self.composers, self.reader, self.done = composers, reader, done
@@ -170,15 +174,13 @@ class Batches(IterableDataset):
         # the loader asks worker 0 first; after a resume that must be whoever is next in turn
         worker = 0 if info is None else (info.id + self.done) % count
         composer = Composer(**self.composers[worker], wanted=self.reader.wanted)
-        for _ in range(worker, self.done, count):
-            composer.next_batch()
-        composer.report.clear()
         while True:
             items = composer.next_batch(self.reader.take)
-            report, composer.report = composer.report, []
+            report = [(key, why, composer.lost.get(key, 1)) for key, why in composer.report]
+            composer.report, lost = [], sum(clips for *_, clips in report)
             # in a worker this stacks in shared memory, so that no second copy goes to the training
             tensors = [{name: torch.from_numpy(value) for name, value in item.items()} for item in items]
-            yield default_collate(tensors), report, len(items) + len(report)
+            yield default_collate(tensors), report, len(items) + lost, composer.state()
 
 
 class StreamFeed:
@@ -190,14 +192,12 @@ class StreamFeed:
         self.device = device
         self.shards, self.workers = shards, loader.workers if workers is None else workers
         self.batch = settings.batch_clips
-        readers = processes * max(1, self.workers)
-        if len(shards.train) < readers:
-            raise UserError(
-                f"{len(shards.train)} training shards are too few for {processes} processes with {self.workers} "
-                f"workers each: each of the {readers} readers needs a shard of its own",
-                "pretrain.loader.workers",
-                "lower pretrain.loader.workers, start fewer processes, or raise shards.parts_per_film",
-            )
+        films = {
+            path: {film: Path(path).stat().st_size} for film, some in by_film(shards.train).items() for path in some
+        }
+        shares = shared_out(films, processes, seed)
+        check_readers(shares, self.workers)
+        self.mine = shares[rank]
         if settings.batch_clips % processes:
             raise UserError(
                 f"a batch of {settings.batch_clips} clips cannot be shared by {processes} processes",
@@ -206,28 +206,34 @@ class StreamFeed:
             )
         self.reader = Reader(settings, views or settings.run.views, shards.languages, shards.weights, seed)
         self.done, self.tried, self.broken, self.iterator = 0, 0, {}, None
+        self.lost = 0  # clips among the broken
+        self.composers = [None] * max(1, self.workers)  # their states after the batches given
 
     def state(self):
         """Return where this process is: batches given, clips tried, and the broken ones met."""
-        return {"done": self.done, "tried": self.tried, "broken": dict(self.broken)}
+        counts = {"done": self.done, "tried": self.tried, "lost": self.lost}
+        return {**counts, "broken": dict(self.broken), "composers": list(self.composers)}
 
     def restore(self, state):
         """Go on from `state`; comes before the first batch."""
         self.done, self.tried, self.broken = state["done"], state["tried"], dict(state["broken"])
+        self.lost, self.composers = state["lost"], list(state["composers"])
 
     def _start(self):
         workers = max(1, self.workers)
         common = {
-            "paths": list(self.shards.train),
+            "paths": self.mine,
             "batch": self.settings.batch_clips // self.processes,
             "film_clips": self.settings.film_clips,
-            "film_group": self.settings.film_group,
+            # a batch is of so many films in all, but for more processes than that
+            "film_group": max(1, self.settings.film_group // self.processes),
             "open_shards": self.settings.loader.open_shards,
             "seed": self.seed,
-            "readers": self.processes * workers,
-            "broken": sorted(self.broken),
+            "readers": workers,
+            "process": self.rank,
+            "processes": self.processes,
         }
-        composers = [{**common, "reader": self.rank * workers + worker} for worker in range(workers)]
+        composers = [{**common, "reader": worker, "state": self.composers[worker]} for worker in range(workers)]
         batches = Batches(composers, self.reader, self.done)
         if not self.workers:
             return iter(batches)
@@ -238,17 +244,18 @@ class StreamFeed:
         """Return this process's share of the next batch, arrays by name; counts what was broken."""
         if self.iterator is None:
             self.iterator = self._start()
-        share, report, tried = next(self.iterator)
+        share, report, tried, self.composers[self.done % len(self.composers)] = next(self.iterator)
         self.done += 1
         self.tried += tried
-        for key, reason in report:
+        for key, reason, clips in report:
             say(f"left out: {key}: {reason}")
+            self.lost += 0 if key in self.broken else clips
             self.broken[key] = reason
         most = self.settings.loader.broken_percent
-        if self.tried >= CERTAIN and 100 * len(self.broken) > most * self.tried:
+        if self.tried >= CERTAIN and 100 * self.lost > most * self.tried:
             reasons = "; ".join(f"{key}: {reason}" for key, reason in list(self.broken.items())[:3])
             raise UserError(
-                f"{len(self.broken)} of {self.tried} clips are broken, more than {most} %: {reasons}",
+                f"{self.lost} of {self.tried} clips are broken, more than {most} %: {reasons}",
                 "pretrain.loader.broken_percent",
                 "write these shards again, or raise the share",
             )
@@ -272,6 +279,26 @@ class StreamFeed:
         for _ in range(count):
             share = plain.next_share()
             yield share["sound_p"].unsqueeze(1), as_float(share["picture_p"])
+
+
+def check_readers(shares, workers):
+    """Raise a UserError when a reader would have no shard.
+
+    shares: of `soundstage.pretrain.compose.shared_out`, the shards of every process.
+    """
+    processes, shards, fewest = len(shares), sum(map(len, shares)), min(map(len, shares))
+    too_few = f"{shards} training shards are too few for {processes} processes with {workers} workers each"
+    if not fewest:
+        raise UserError(
+            f"{too_few}: all shards of a film go to one process, and {shares.count([])} would have none",
+            fix="start fewer processes, or give more films, each in shards of its own",
+        )
+    if fewest < workers:
+        raise UserError(
+            f"{too_few}: each worker needs a shard of its own, and the films of one process have {fewest}",
+            "pretrain.loader.workers",
+            "lower pretrain.loader.workers, start fewer processes, or raise shards.parts_per_film",
+        )
 
 
 def _plain_signals(_worker):
