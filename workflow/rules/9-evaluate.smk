@@ -4,7 +4,8 @@
 # makes   work/evaluate/inputs/{benchmark}.npz (each benchmark decoded once for all runs; only its lists where
 #         it has more than evaluate.keep_megabytes of windows, which each run then decodes for itself),
 #         work/evaluate/{run}/{seed}/metrics.json and predictions.parquet, retrieval.json
-# costs   at the embedded size about 12 s a run and seed on one core
+# costs   at the embedded size about 12 s a run and seed on one core; HEAR's tasks of time stamps half a day a run and
+#         seed, so give score_timestamps a GPU
 
 
 rule prepare_benchmark:
@@ -210,8 +211,10 @@ rule score_timestamps:
     threads: 1
     resources:
         mem_mb=megabytes(6000),
-        disk_mb=100,
-        runtime="12h",
+        disk_mb=2500,
+        # on one core an S tower takes 10 to 20 hours with both tasks; a second attempt has the embeddings, 6 hours of
+        # it and more, and so needs no longer one
+        runtime="24h",
         gpu=0,
     params:
         tasks=[f"{name}={folder}" for name, folder in TIMESTAMPS.items()],
