@@ -32,7 +32,8 @@ from soundstage.model.inputs import spread
 from soundstage.model.lssd_inputs import PAPER, SHORT_SIDES
 from soundstage.model.settings import Model
 from soundstage.pretrain.settings import Loader, Run, Settings
-from soundstage.pretrain.stream import Reader, StreamFeed, decode_pictures, survey
+from soundstage.pretrain.stream import StreamFeed, decode_pictures, reader_of
+from soundstage.pretrain.survey import survey
 from soundstage.pretrain.tars import listing
 from soundstage.units import seconds_to_frames
 
@@ -182,11 +183,12 @@ def main():
     torch.set_num_threads(1)
     machine("cpu", "Times are of the clock.")
     views = Loader(short_side_min=SHORT_SIDES[0], short_side_max=SHORT_SIDES[1])
-    settings = Settings(batch_clips=BATCH, film_clips=4, run=Run(views="dubs"), loader=views, model=Model(inputs=PAPER))
+    sizes = {"batch_clips": BATCH, "film_clips": 4, "minimum_dub_clips": 0}
+    settings = Settings(**sizes, run=Run(views="dubs"), loader=views, model=Model(inputs=PAPER))
     with tempfile.TemporaryDirectory() as folder:
         tars = options.shards or make(Path(folder), options.clips, options.films)
-        shards = survey(tars, balance=True)
-        reader = Reader(settings, "dubs", shards.languages, shards.weights, 0)
+        shards = survey(tars)
+        reader = reader_of(shards, settings, 0)
         found = routes(options, settings, shards, reader, Path(folder))
         table(next(found), found)
 

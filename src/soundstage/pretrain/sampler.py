@@ -121,23 +121,23 @@ def limited(present, original, orders, most_dubs):
     return present & (is_original | (rank < most_dubs))
 
 
-def language_weights(present, rounds=200):
+def language_weights(present, clips=None, rounds=200):
     """Return (languages,) weights with which `two_languages` hears all languages alike.
 
-    present: (clips, languages) bool. Where a language is too rare for that, it is drawn as often as
-    it can be.
+    present: (clips, languages) bool; clips: (rows of present,) how many clips a row stands for, one
+    each when None. Where a language is too rare for that, it is drawn as often as it can be.
     """
     weights = np.ones(present.shape[1])
     heard = present.any(0)
     for _ in range(rounds):
-        use = _expected_use(present, weights)
+        use = _expected_use(present, weights, clips)
         ratio = np.where(heard, use[heard].mean() / np.maximum(use, 1e-9), 1.0)
         weights = np.clip(weights * np.sqrt(ratio), 1e-6, 1e6)
         weights /= weights.max()
     return np.maximum(weights, 1e-6)
 
 
-def _expected_use(present, weights):
+def _expected_use(present, weights, clips):
     """Return how often each language is one of a clip's two, on average over the clips."""
     mass = present * weights
     total = np.maximum(mass.sum(1, keepdims=True), 1e-12)
@@ -145,7 +145,7 @@ def _expected_use(present, weights):
     left = np.maximum(total - mass, 1e-12)  # what is left when a language has been drawn
     # n clips, i drawn first, j drawn second
     second = np.einsum("ni,nj->nj", first / left, mass) - first / left * mass
-    return (first + second).mean(0)
+    return np.average(first + second, 0, clips)
 
 
 def two_languages(present, weights, rng):

@@ -68,7 +68,7 @@ class Loader:
     stream: bool = False  # train from the shards themselves; false: from inputs prepared once
     workers: int = 0  # decoding processes for each training process; 0 = it decodes by itself
     open_shards: int = 8  # shards that a reader draws clips from at a time
-    broken_percent: float = 1.0  # clips that may be broken; more stop the training
+    broken_percent: float = 1.0  # clips that may be broken; when there are surely more, the training stops
     short_side_min: int = 0  # pixels; 0 = the whole picture at model.inputs.resize_*, as prepared inputs
     short_side_max: int = 0  # pixels; the shorter side is drawn from short_side_min to this
     held_out_clips: int = 256  # most clips of the validation and test shards for the retrieval
@@ -77,8 +77,12 @@ class Loader:
         if self.short_side_min > self.short_side_max:
             found = f"{self.short_side_min} and {self.short_side_max}"
             raise UserError(f"expected minimum <= maximum, found {found}", "pretrain.loader.short_side_*")
+        if self.short_side_min < 0 or self.held_out_clips < 0:
+            raise UserError("expected 0 or more", "pretrain.loader.short_side_min, pretrain.loader.held_out_clips")
         if self.workers < 0 or self.open_shards < 1:
             raise UserError("expected 0 workers or more, 1 open shard or more", "pretrain.loader")
+        if not 0 <= self.broken_percent <= 100:
+            raise UserError(f"expected 0 to 100, found {self.broken_percent}", "pretrain.loader.broken_percent")
 
 
 @dataclass(frozen=True)
@@ -136,4 +140,12 @@ class Settings:
             raise UserError(
                 f"expected 0 < minimum <= initial, found {found}",
                 "pretrain.temperature_minimum, pretrain.temperature",
+            )
+        inputs = self.model.inputs
+        if 0 < self.loader.short_side_min < max(inputs.crop_height, inputs.crop_width):
+            raise UserError(
+                f"expected 0, or no less than the crop has ({inputs.crop_height} x {inputs.crop_width}), "
+                f"found {self.loader.short_side_min}",
+                "pretrain.loader.short_side_min",
+                "raise it and short_side_max, or lower model.inputs.crop_height and crop_width",
             )

@@ -5,9 +5,10 @@ this module's own. Each process has its share of every batch; each of its worker
 whole shares, so that one copy into shared memory is all that passes between them.
 """
 
+import collections
+import dataclasses
 import signal
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,62 +21,57 @@ from soundstage.model.inputs import as_float, log_mel, resize_frames, spread
 from soundstage.model.lssd_inputs import training_pictures
 from soundstage.pretrain import sampler
 from soundstage.pretrain.augment import audio_view, coloured, cropped
+from soundstage.pretrain.broken import Counted, Hopeless, check_described, error_of, too_many
 from soundstage.pretrain.compose import Composer, shared_out
 from soundstage.pretrain.prepare import decode_jpeg
+from soundstage.pretrain.survey import total
 from soundstage.pretrain.tars import listing
 from soundstage.units import rng_of, seconds_to_frames, seconds_to_samples
 
-SAMPLED = 8  # first samples of a shard, which tell its split and languages
-CERTAIN = 50  # clips seen before a share of broken ones stops the training
+LOOKED_AT = 8  # shards whose pictures are measured before the training
+ENLARGED = 0.9  # pictures with less than this share of the smallest side asked for are refused
 
 
-@dataclass(frozen=True)
-class Shards:
-    """What is known of the shards before the training: paths by split, languages, their weights."""
+def reader_of(shards, settings, seed):
+    """Return the `Reader` of an arm, after `soundstage.pretrain.feed.Feed`'s rules.
 
-    train: tuple
-    held_out: tuple
-    languages: tuple
-    weights: np.ndarray  # (languages,) of `sampler.language_weights`
-
-
-def survey(paths, balance):
-    """Return the `Shards` of some tars: which are for training, and how often languages are heard.
-
-    Reads the first few samples' descriptions of every tar. UserError when none is for training.
+    All arms of a comparison read the same clips. Languages are weighed over those, after the limit of
+    dubs. UserError when there is not one clip, or not the sound that the arm hears.
     """
-    splits, present = {}, []
-    for path in sorted(map(str, paths)):
-        abouts = list(_descriptions(path))
-        splits[path] = abouts[0]["split"] if abouts else "empty"
-        present += [about["languages"] for about in abouts if about["split"] == "train"]
-    train = tuple(path for path, split in splits.items() if split == "train")
-    if not train:
-        raise UserError(f"none of {len(splits)} shards is of the split train", fix="see the split column of films.tsv")
-    languages = tuple(sorted({name for names in present for name in names}))
-    table = np.array([[name in names for name in languages] for names in present])
-    weights = sampler.language_weights(table) if balance else np.ones(len(languages))
-    held_out = tuple(path for path, split in splits.items() if split in ("valid", "test"))
-    return Shards(train, held_out, languages, weights)
+    kinds, dubbed = shards.shared(settings.minimum_dub_clips)
+    if not kinds:
+        raise UserError(
+            "not one training clip has a dub", "pretrain.minimum_dub_clips", "raise it to train on originals"
+        )
+    views = settings.run.views if dubbed or settings.run.views != "dubs" else "original"
+    every, clips = [kind for some in kinds.values() for kind in some], total(kinds)
+    lack = sum(kind.clips for kind in every if not kind.nospeech)
+    if views == "speech_removed" and lack:
+        raise UserError(
+            f"{lack} of {clips} training clips lack the sound without speech, which this run needs",
+            fix="run the stages nospeech and shards, for every film",
+        )
+    languages = shards.languages
+    balanced = views == "dubs" and settings.balance_languages
+    weights = _weights(every, languages, settings, seed) if balanced else np.ones(len(languages))
+    return Reader(settings, views, languages, weights, seed, dubbed)
 
 
-def _descriptions(path):
-    """Yield what the first samples of a tar say of themselves, broken ones left out."""
-    for sample in listing(path, SAMPLED)[0]:
-        try:
-            about = sample.about()
-        except (KeyError, ValueError):
-            continue
-        if {"film", "split", "languages"} <= about.keys():
-            yield about
+def _weights(kinds, languages, settings, seed):
+    """Return (languages,) weights with which the clips of these kinds hear all languages alike."""
+    alike = collections.Counter()
+    for kind in kinds:
+        alike[kind.film, kind.original, kind.languages] += kind.clips
+    heard = [tracks(*some, languages, settings.run.most_dubs, seed)[0] for some in alike]
+    return sampler.language_weights(np.concatenate(heard), np.array(list(alike.values())))
 
 
-def by_film(paths):
-    """Return {film: its shards}, films and shards in order."""
-    films = {}
-    for path in paths:
-        films.setdefault(next(_descriptions(path))["film"], []).append(path)
-    return dict(sorted(films.items()))
+def tracks(film, original, names, languages, most_dubs, seed):
+    """Return (present (1, languages) bool, column (1,) of the original) of the tracks that an arm may hear."""
+    present = np.array([[name in names for name in languages]])
+    column = np.array([languages.index(original)])
+    orders = sampler.film_order(film, len(languages), seed)[None]
+    return sampler.limited(present, column, orders, most_dubs), column
 
 
 @dataclass(frozen=True)
@@ -85,16 +81,13 @@ class Reader:
     settings: object  # `soundstage.pretrain.settings.Settings`
     views: str  # as settings.run.views, or "plain": the original, centred, without augmentation
     languages: tuple
-    weights: np.ndarray
+    weights: np.ndarray  # (languages,) of `sampler.language_weights`
     seed: int
+    dubbed: bool = True  # whether only clips with a dub are read, by whichever arm
 
-    def wanted(self, about, sample):
-        """Return whether a clip has what this arm needs."""
-        if self.views == "dubs":
-            return len(about["languages"]) > 1
-        if self.views == "speech_removed":
-            return self._nospeech(about) in sample.members
-        return True
+    def wanted(self, about, _sample):
+        """Return whether all arms of a comparison read a clip."""
+        return about["split"] == "train" and (len(set(about["languages"])) > 1 or not self.dubbed)
 
     def take(self, sample, about, epoch):
         """Return {"sound_p", "sound_s": (mels, frames) float32, "picture_p", "picture_s": uint8}."""
@@ -120,11 +113,9 @@ class Reader:
         return [f"{about['original_language']}.flac"] * 2
 
     def _heard(self, about):
-        """Return (present (1, languages) bool, column (1,) of the original) of the tracks that this arm may hear."""
-        present = np.array([[name in about["languages"] for name in self.languages]])
-        column = np.array([self.languages.index(about["original_language"])])
-        orders = sampler.film_order(about["film"], len(self.languages), self.seed)[None]
-        return sampler.limited(present, column, orders, self.settings.run.most_dubs), column
+        """Return what `tracks` does of a clip."""
+        clip = about["film"], about["original_language"], about["languages"]
+        return tracks(*clip, self.languages, self.settings.run.most_dubs, self.seed)
 
     def _picture(self, frames, rng):
         """Return (frames, crop_height, crop_width, 3) uint8 of one view."""
@@ -162,22 +153,40 @@ def decode_pictures(sample, inputs):
 class Batches(IterableDataset):
     """Decoded shares of batches; yields (item arrays stacked, what was left out, clips tried, composer's state).
 
-    What was left out: (key, why, clips).
+    What was left out: (key, why, shard or key, clips). The share is None where too many clips are broken, and
+    a UserError is yielded instead of raised: a `DataLoader` would wrap it into a traceback.
     """
 
-    def __init__(self, composers, reader, done):
-        self.composers, self.reader, self.done = composers, reader, done
+    def __init__(self, composers, reader, clips, done):
+        self.composers, self.reader, self.clips, self.done = composers, reader, clips, done
 
     def __iter__(self):
         info = get_worker_info()
-        count = len(self.composers)
         # the loader asks worker 0 first; after a resume that must be whoever is next in turn
-        worker = 0 if info is None else (info.id + self.done) % count
+        worker = 0 if info is None else (info.id + self.done) % len(self.composers)
+        try:
+            yield from self._shares(worker)
+        except UserError as error:
+            yield error
+
+    def _shares(self, worker):
         composer = Composer(**self.composers[worker], wanted=self.reader.wanted)
+        take = Counted(self.reader, self.clips)
         while True:
-            items = composer.next_batch(self.reader.take)
-            report = [(key, why, composer.lost.get(key, 1)) for key, why in composer.report]
-            composer.report, lost = [], sum(clips for *_, clips in report)
+            items, last = None, []
+            try:
+                items = composer.next_batch(take)
+            except Hopeless as hopeless:
+                last = [hopeless.args]
+            report = [
+                (key, why, take.shard_of.get(key, key), composer.lost.get(key, 1))
+                for key, why in composer.report + last
+            ]
+            composer.report = []
+            lost = sum(clips for *_, clips in report)
+            if items is None:
+                yield None, report, lost, None
+                return
             # in a worker this stacks in shared memory, so that no second copy goes to the training
             tensors = [{name: torch.from_numpy(value) for name, value in item.items()} for item in items]
             yield default_collate(tensors), report, len(items) + lost, composer.state()
@@ -192,32 +201,46 @@ class StreamFeed:
         self.device = device
         self.shards, self.workers = shards, loader.workers if workers is None else workers
         self.batch = settings.batch_clips
-        films = {
-            path: {film: Path(path).stat().st_size} for film, some in by_film(shards.train).items() for path in some
-        }
-        shares = shared_out(films, processes, seed)
-        check_readers(shares, self.workers)
+        self.reader = reader_of(shards, settings, seed)
+        kinds, _ = shards.shared(settings.minimum_dub_clips)
+        self.paths, self.clips = list(kinds), total(kinds)
+        check_described(shards, loader.broken_percent)
+        shares = shared_out({path: films_of(some) for path, some in kinds.items()}, processes, seed)
+        check_readers(shares, settings, self.workers)
         self.mine = shares[rank]
-        if settings.batch_clips % processes:
-            raise UserError(
-                f"a batch of {settings.batch_clips} clips cannot be shared by {processes} processes",
-                "pretrain.batch_clips",
-                f"choose a multiple of {processes}",
-            )
-        self.reader = Reader(settings, views or settings.run.views, shards.languages, shards.weights, seed)
+        if views:
+            self.reader = dataclasses.replace(self.reader, views=views)
+        else:
+            self._tell(shards)
+            check_pictures(self.paths, settings)
         self.done, self.tried, self.broken, self.iterator = 0, 0, {}, None
-        self.lost = 0  # clips among the broken
+        self.broken_in = collections.Counter()  # shard -> broken clips met
         self.composers = [None] * max(1, self.workers)  # their states after the batches given
 
+    def _tell(self, shards):
+        """Say it where too few clips have a dub; one process speaks for all."""
+        if self.reader.dubbed or self.rank:
+            return
+        say(
+            f"{total(shards.dubbed())} training clips have a dub, fewer than minimum_dub_clips = "
+            f"{self.settings.minimum_dub_clips}: all {self.clips} clips are used, and where the arm asks for dubs, "
+            "originals are"
+        )
+
     def state(self):
-        """Return where this process is: batches given, clips tried, and the broken ones met."""
-        counts = {"done": self.done, "tried": self.tried, "lost": self.lost}
-        return {**counts, "broken": dict(self.broken), "composers": list(self.composers)}
+        """Return where this process is: batches given, clips tried, the broken ones met, its composers."""
+        return {
+            "done": self.done,
+            "tried": self.tried,
+            "broken": dict(self.broken),
+            "broken_in": dict(self.broken_in),
+            "composers": list(self.composers),
+        }
 
     def restore(self, state):
         """Go on from `state`; comes before the first batch."""
         self.done, self.tried, self.broken = state["done"], state["tried"], dict(state["broken"])
-        self.lost, self.composers = state["lost"], list(state["composers"])
+        self.broken_in, self.composers = collections.Counter(state["broken_in"]), list(state["composers"])
 
     def _start(self):
         workers = max(1, self.workers)
@@ -232,9 +255,10 @@ class StreamFeed:
             "readers": workers,
             "process": self.rank,
             "processes": self.processes,
+            "broken": sorted(self.shards.broken),
         }
         composers = [{**common, "reader": worker, "state": self.composers[worker]} for worker in range(workers)]
-        batches = Batches(composers, self.reader, self.done)
+        batches = Batches(composers, self.reader, self.clips, self.done)
         if not self.workers:
             return iter(batches)
         loader = DataLoader(batches, batch_size=None, num_workers=self.workers, worker_init_fn=_plain_signals)
@@ -244,20 +268,20 @@ class StreamFeed:
         """Return this process's share of the next batch, arrays by name; counts what was broken."""
         if self.iterator is None:
             self.iterator = self._start()
-        share, report, tried, self.composers[self.done % len(self.composers)] = next(self.iterator)
+        found = next(self.iterator)
+        if isinstance(found, UserError):
+            raise found
+        share, report, tried, self.composers[self.done % len(self.composers)] = found
         self.done += 1
         self.tried += tried
-        for key, reason, clips in report:
+        for key, reason, shard, clips in report:
             say(f"left out: {key}: {reason}")
-            self.lost += 0 if key in self.broken else clips
+            self.broken_in[shard] += 0 if key in self.broken else clips
             self.broken[key] = reason
-        most = self.settings.loader.broken_percent
-        if self.tried >= CERTAIN and 100 * self.lost > most * self.tried:
-            reasons = "; ".join(f"{key}: {reason}" for key, reason in list(self.broken.items())[:3])
-            raise UserError(
-                f"{self.lost} of {self.tried} clips are broken, more than {most} %: {reasons}",
-                "pretrain.loader.broken_percent",
-                "write these shards again, or raise the share",
+        most, broken = self.settings.loader.broken_percent, sum(self.broken_in.values())
+        if share is None or too_many(broken, max(self.broken_in.values(), default=0), self.tried, self.clips, most):
+            raise error_of(
+                f"{broken} clips of {self.tried} tried, of {self.clips} in all, are broken", self.broken, most
             )
         return share
 
@@ -281,8 +305,16 @@ class StreamFeed:
             yield share["sound_p"].unsqueeze(1), as_float(share["picture_p"])
 
 
-def check_readers(shares, workers):
-    """Raise a UserError when a reader would have no shard.
+def films_of(kinds):
+    """Return {film: clips} of a shard's kinds."""
+    films = collections.Counter()
+    for kind in kinds:
+        films[kind.film] += kind.clips
+    return dict(films)
+
+
+def check_readers(shares, settings, workers):
+    """Raise a UserError when a reader would have no shard, or shares of a batch would differ.
 
     shares: of `soundstage.pretrain.compose.shared_out`, the shards of every process.
     """
@@ -299,6 +331,38 @@ def check_readers(shares, workers):
             "pretrain.loader.workers",
             "lower pretrain.loader.workers, start fewer processes, or raise shards.parts_per_film",
         )
+    if settings.batch_clips % processes:
+        raise UserError(
+            f"a batch of {settings.batch_clips} clips cannot be shared by {processes} processes",
+            "pretrain.batch_clips",
+            f"choose a multiple of {processes}",
+        )
+
+
+def check_pictures(paths, settings):
+    """Raise a UserError when pictures would have to be enlarged by much, as a few of the shards show."""
+    asked, largest = settings.loader.short_side_min, settings.loader.short_side_max
+    for path in paths[:: -(-len(paths) // LOOKED_AT)] if asked else ():
+        found = short_side(path)
+        if found is not None and found < ENLARGED * asked:
+            raise UserError(
+                f"the shorter side of the pictures in {path} has {found} pixels, expected {asked} to {largest}",
+                "shards.short_side_pixels, pretrain.loader.short_side_min",
+                f"write the shards with shards.short_side_pixels: {largest + largest % 2}, or lower "
+                "pretrain.loader.short_side_min and short_side_max",
+            )
+
+
+def short_side(path):
+    """Return the pixels of the shorter side of a shard's first picture, None where none can be read."""
+    for sample in listing(path)[0][:LOOKED_AT]:
+        try:
+            if "mp4" in sample.members:
+                return min(decode_clip(sample.read("mp4"), [0]).shape[1:3])
+            return min(decode_jpeg(sample.read("000.jpg")).shape[:2])
+        except Exception:  # a broken clip is counted when its turn comes
+            continue
+    return None
 
 
 def _plain_signals(_worker):

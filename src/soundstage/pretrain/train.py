@@ -38,7 +38,8 @@ from soundstage.pretrain.prepare import prepare
 from soundstage.pretrain.records import Records, Silent
 from soundstage.pretrain.retrieval import evaluate
 from soundstage.pretrain.settings import Settings
-from soundstage.pretrain.stream import StreamFeed, by_film, survey
+from soundstage.pretrain.stream import StreamFeed
+from soundstage.pretrain.survey import by_film, survey
 from soundstage.recipe import recipe
 
 
@@ -137,7 +138,7 @@ def source_of(options, group):
         raise UserError(
             "a training on shards cannot hear a remix, which is not in them", fix="give --inputs and --remix"
         )
-    shards = survey(options.shards, settings.run.views == "dubs" and settings.balance_languages)
+    shards = survey(options.shards, Path(options.out).parent / "descriptions.json", group)
     feed = StreamFeed(shards, settings, seed, group.rank, group.processes, group.device)
     return lambda: held_out_clips(shards, settings, Path(options.out).parent / "held_out"), feed
 
