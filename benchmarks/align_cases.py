@@ -66,7 +66,8 @@ TRUE_KINDS = (
     "loud_speech",
     "everything",
 )
-FALSE_KINDS = ("unrelated", "theme", "silence", "dialogue_only", "little")
+BOOKEND_SECONDS = 20  # of opening and of ending, in kind episode
+FALSE_KINDS = ("unrelated", "theme", "episode", "silence", "dialogue_only", "little")
 
 
 # --- the bank
@@ -404,7 +405,7 @@ def write_pair(studio, case, reference_path, track_path):
     count = case["seconds"] * AUDIO_HZ
     total = len(case["order"])
     theme = case["kind"] == "theme"
-    unrelated = case["kind"] in ("unrelated", "theme")
+    unrelated = case["kind"] in ("unrelated", "theme", "episode")
     with soundfile.SoundFile(reference_path, "w", AUDIO_HZ, 1, "PCM_16") as left:
         with soundfile.SoundFile(track_path, "w", AUDIO_HZ, 1, "PCM_16") as right:
             tape = Tape(studio, case, right, count)
@@ -414,7 +415,8 @@ def write_pair(studio, case, reference_path, track_path):
                 room = count - place * SCENE_SECONDS * AUDIO_HZ
                 one, other = one[:room], other[:room]
                 if unrelated and not (theme and place == 0):
-                    other = foreign(studio, case, place)[:room]
+                    stranger = foreign(studio, case, place)[:room]
+                    other = _bookended(other, stranger, place, total) if case["kind"] == "episode" else stranger
                 if case["kind"] == "silence":
                     other = 0 * other
                 if case["kind"] == "little" and place * SCENE_SECONDS >= 0.2 * case["seconds"]:
@@ -423,6 +425,16 @@ def write_pair(studio, case, reference_path, track_path):
                 tape.add(place * SCENE_SECONDS * AUDIO_HZ, other)
             tape.close()
     return [] if unrelated else tape.segments
+
+
+def _bookended(own, stranger, place, total):
+    """Return a scene of another episode: the same opening and ending at the same times, all else strange."""
+    result, length = stranger.copy(), BOOKEND_SECONDS * AUDIO_HZ
+    if place == 0:
+        result[:length] = own[:length]
+    if place == total - 1:
+        result[-length:] = own[-length:]
+    return result
 
 
 def finished(signal):

@@ -143,6 +143,40 @@ def test_where_the_tracks_share_nothing_for_a_while_the_line_holds():
     assert found["offset_seconds"] == pytest.approx(0.4, abs=1e-4)
 
 
+def strange(track, first, last, seed):
+    """Put another film into a track, between seconds first and last."""
+    other = bed(last - first, seed) + voice(last - first, seed, 0.1)
+    track[first * HZ : last * HZ] = other[: (last - first) * HZ]
+    return track
+
+
+def test_an_opening_and_an_ending_do_not_speak_for_what_lies_between():
+    reference, track = pair(40, 150, offset=0.0)
+    found = aligned(reference, strange(track, 30, 125, 41))
+    assert not found["accepted"] and "too little shared sound" in found["reason"]
+    inside = [(s["reference_start_seconds"], s["reference_end_seconds"]) for s in found["segments"] if s["accepted"]]
+    assert inside and all(end < 35 or start > 120 for start, end in inside)
+
+
+def test_a_segment_ends_where_another_intro_begins_and_crosses_no_silence():
+    reference, track = pair(42, 150, offset=0.2)
+    track = strange(track, 0, 25, 43)
+    track[70 * HZ : 110 * HZ] = 0
+    found = aligned(reference, track)
+    places = [(s["reference_start_seconds"], s["reference_end_seconds"]) for s in found["segments"] if s["accepted"]]
+    assert found["accepted"] and found["shared_share"] < 0.65
+    assert places == [pytest.approx((24.8, 69.8), abs=1.4), pytest.approx((109.8, 150), abs=0.6)]
+
+
+def test_what_a_line_crosses_without_evidence_is_said():
+    reference, track = pair(44, 120, offset=0.0)
+    (segment,) = aligned(reference, strange(track, 40, 65, 45))["segments"]
+    ((start, end),) = segment["unheard_seconds"]
+    assert 40 <= start <= 50 and 55 <= end <= 66
+    (whole,) = aligned(*pair(44, 120, offset=0.0))["segments"]
+    assert whole["unheard_seconds"] == []
+
+
 def test_a_track_that_stops_half_way_is_taken_as_far_as_it_goes():
     reference, track = pair(14, 60, offset=0.2)
     found = aligned(reference, track[: 30 * HZ])

@@ -36,8 +36,9 @@ def test_windows_lie_in_the_middle_of_shots_and_overlap_by_half():
     assert [(c["first_frame"], c["last_frame"]) for c in found if not c["fits"]] == [(160, 200)]
 
 
-def agree(dub, start, end, samples=20 * HZ):
-    return list(windows.agreeing({"fr": dub}, {"fr": samples}, start, end, SETTINGS)) == ["fr"]
+def agree(dub, start, end, samples=20 * HZ, level=-20.0, settings=SETTINGS):
+    sound = {"samples": {"fr": samples}, "level_db": {"fr": lambda first, last: level if first < 14 else -90.0}}
+    return list(windows.agreeing({"fr": dub}, sound, start, end, settings)) == ["fr"]
 
 
 def test_a_language_agrees_only_inside_one_accepted_segment():
@@ -46,17 +47,25 @@ def test_a_language_agrees_only_inside_one_accepted_segment():
     assert not agree(dub, 6, 9), "reaches beyond the segment"
     assert not agree(dub, 5, 8), "touches the edit"
     assert not agree(dub, 8.5, 9.5), "between the segments"
-    assert agree(dub, 17, 20) and not agree(dub, 17, 20, 18 * HZ), "the track is too short"
+    assert agree(alignment(segment(0, 20)), 13, 16) and not agree(alignment(segment(0, 20)), 14, 17), "a silent dub"
+    assert agree(dub, 15, 18) and not agree(dub, 16, 19), "the dub is silent where it is heard: 1.9 s earlier"
+    assert agree(dub, 15, 18, 17 * HZ) and not agree(dub, 15, 18, 16 * HZ), "the track is too short"
     assert not agree(alignment(segment(0, 20, -0.5)), 0, 3), "the dub starts after the window"
     assert not agree(alignment(segment(0, 20), accepted=False), 0, 3)
     assert not agree(alignment(segment(0, 20, accepted=False)), 0, 3)
     assert not agree(alignment(segment(0, 20, residual_seconds=0.05)), 0, 3)
 
 
+def test_stretches_that_share_nothing_are_left_out_on_demand():
+    dub, strict = alignment(segment(0, 20, unheard_seconds=[[3.0, 9.0]])), Settings(keep_unheard=False)
+    assert agree(dub, 2, 5) and not agree(dub, 2, 5, settings=strict)
+    assert agree(dub, 0, 3, settings=strict) and agree(dub, 9, 12, settings=strict)
+
+
 def make_row(dubs, first=0, last=75, level=-20.0, bright=100.0, change=1.0, settings=SETTINGS):
     picture = shots.Picture([(0, 500)], np.full(500, bright), np.full(500, change))
     samples = {"en": 15 * HZ, **{language: 20 * HZ for language in dubs}}
-    sound = {"original": "en", "samples": samples, "level_db": lambda start, end: level}
+    sound = {"original": "en", "samples": samples, "level_db": dict.fromkeys(samples, lambda start, end: level)}
     candidate = {"shot": 0, "first_frame": first, "last_frame": last, "fits": last - first == 75}
     return windows.row("f", candidate, picture, sound, dubs, settings)
 

@@ -12,6 +12,9 @@ SUPPORT_Z = 4.0
 SCALES = (4, 16)
 ENOUGH_SUPPORT = 0.7
 CLIP = 1.5
+FREE_BLOCKS = 8  # so short a gap without a sign of shared sound is none
+GAP_TIMES = 2
+LEAST_BLOCKS = 4  # so short a stretch, apart from all others, is chance
 SAMPLE_FRAMES = 60000  # ten minutes tell well enough what chance does
 
 
@@ -38,11 +41,12 @@ def supported(values, spread, core):
 
     values: (frames,) agreement; spread: standard deviation of a block's mean where nothing agrees;
     core: (first, last) block of the part where agreement is expected. Where single seconds say too
-    little there, 4 or 16 seconds together are asked.
+    little there, 4 or 16 seconds together are asked, but not to widen a stretch that single seconds support.
     """
     blocks = len(values) // BLOCK_FRAMES
     means = values[: blocks * BLOCK_FRAMES].reshape(blocks, BLOCK_FRAMES).mean(axis=1)
     found = means > SUPPORT_Z * spread
+    single = found
     inside = slice(*core) if core[0] < core[1] else slice(None)
     for scale in SCALES:
         if blocks < scale or found[inside].mean() >= ENOUGH_SUPPORT:
@@ -52,6 +56,9 @@ def supported(values, spread, core):
         even = np.minimum(means, CLIP * wanted)
         windows = np.convolve(even, np.ones(scale) / scale, "valid") > wanted
         found = found | ((np.convolve(windows, np.ones(scale)) > 0.5) & (means > spread))
+    for first, last in stretches(found, lambda *_: False):
+        if single[first:last].mean() >= ENOUGH_SUPPORT:
+            found[first:last] = single[first:last]
     return found
 
 
@@ -81,16 +88,25 @@ def switch(before, after, missing_seconds, per_second=FRAMES_PER_SECOND):
     return best[len(best) // 2] / per_second
 
 
-def extent(support, start_seconds, end_seconds, before_seconds, after_seconds):
-    """Return (start, end): a stretch drawn in to where sound supports it, plus a little on both sides.
+def stretches(support, crossed):
+    """Return [(first, last)] of supported blocks (last one past), one over each gap that may be crossed.
 
-    support: (blocks,) bool of one second each from the start on. None when nothing is supported.
+    support: (blocks,) bool of one second each. A gap may be at most GAP_TIMES as long as what is supported on either
+    side, so that a block of chance does not reach far; one longer than FREE_BLOCKS is crossed where
+    crossed(first, last) -> bool says so. Stretches shorter than LEAST_BLOCKS fall out.
     """
     found = np.nonzero(support)[0]
-    if not len(found):
-        return None
-    start = max(start_seconds, start_seconds + float(found[0]) - before_seconds)
-    return start, min(end_seconds, start_seconds + float(found[-1]) + 1 + after_seconds)
+    result, before = [], 0
+    for number, block in enumerate(found):
+        gap = block - result[-1][1] if result else 0
+        wide = gap <= GAP_TIMES * min(before, len(found) - number)
+        if result and wide and (gap <= FREE_BLOCKS or crossed(result[-1][1], block)):
+            result[-1][1] = block + 1
+        else:
+            result.append([block, block + 1])
+            before = 0
+        before += 1
+    return [(int(first), int(last)) for first, last in result if last - first >= LEAST_BLOCKS]
 
 
 def reached(support, heard, gap):

@@ -26,6 +26,8 @@ BLACK_COST = 4.0
 JOINT_SECONDS = 10.0  # without a sign of shared sound a piece may go so far to meet its neighbour
 LISTEN_BLOCKS, LISTEN_GAP, HEARD_Z = 60, 4, 5.0  # seconds listened to beyond a piece's ends, and when they are heard
 LEAST_DOUBTFUL_SECONDS = 5.0
+HALF_BLOCK_SECONDS = 0.5
+GONE_SHARE = 0.8  # of a gap's seconds that are silent in the track alone: then it has nothing there, no dialogue
 LEAST_PACE, MOST_PACE = 7e-4, 2e-3  # differences from 1 of a speed-up that is asked whether it kept the pitch
 
 
@@ -44,7 +46,7 @@ class Piece:
 
     coherent: measured on the wave form (sub-millisecond), not on the band levels alone; evidence:
     trust.strength of its chunks; score, control: of the wave forms along its line (1 at most, 1
-    where they were not compared).
+    where they were not compared); unheard: (start, end) of stretches inside it that share nothing that can be told.
     """
 
     start: float
@@ -57,6 +59,7 @@ class Piece:
     control: float
     evidence: float
     coherent: bool
+    unheard: tuple = ()
 
 
 def sound(samples, settings):
@@ -328,7 +331,8 @@ def _same_line(one, other):
 def bounded(pieces, reference, track, heard, settings):
     """Return the pieces with their true starts and ends; those without shared sound fall out.
 
-    reference, track: Sound; heard: (frames, BANDS) features of the track.
+    reference, track: Sound; heard: (frames, BANDS) features of the track. A piece that crosses a long stretch
+    without shared sound becomes two.
     """
     features = reference.features[1.0]
     spread = edges.chance_spread(features, heard)
@@ -346,20 +350,94 @@ def bounded(pieces, reference, track, heard, settings):
         limits[index] = (limits[index][0], min(limits[index][1], place))
         limits[index + 1] = (max(limits[index + 1][0], place + missing), limits[index + 1][1])
     result = []
-    for index, (piece, (start, end)) in enumerate(zip(pieces, limits, strict=True)):
-        low = max(start, piece.start - REACH_CHUNKS * settings.chunk_seconds)
-        high = min(end, piece.end + REACH_CHUNKS * settings.chunk_seconds)
-        value = edges.agreement(features, heard, piece.rate, piece.offset, low, high)
-        core = (round(max(piece.start, low) - low), round(min(piece.end, high) - low))
-        support = edges.supported(value, spread, core)
-        if piece.coherent:
-            support = heard_on(piece, low, support, reference, track, settings)
+    for index, (piece, limit) in enumerate(zip(pieces, limits, strict=True)):
         joints = (index > 0, index < len(pieces) - 1)
-        reach = [JOINT_SECONDS if joint else settings.extend_seconds for joint in joints]
-        kept = edges.extent(support, low, high, *reach)
-        if kept and kept[1] > kept[0]:
-            result.append(replace(piece, start=kept[0], end=kept[1]))
+        result += drawn(piece, limit, joints, spread, (reference, track, heard), settings)
     return result
+
+
+def drawn(piece, limit, joints, spread, sounds, settings):
+    """Return the parts of a piece that shared sound supports, drawn in to it.
+
+    limit: (start, end) seconds of the reference that it can reach at most; joints: whether another piece meets it
+    there; spread: of chance; sounds: (reference, track, (frames, BANDS) features of the track). What is supported
+    reaches on to a limit that is near, as films begin and end quietly, and to a joint; elsewhere half a block is
+    left out, because the last supported second may be shared in part only.
+    """
+    reference, track, heard = sounds
+    low = max(limit[0], piece.start - REACH_CHUNKS * settings.chunk_seconds)
+    high = min(limit[1], piece.end + REACH_CHUNKS * settings.chunk_seconds)
+    value = edges.agreement(reference.features[1.0], heard, piece.rate, piece.offset, low, high)
+    core = (round(max(piece.start, low) - low), round(min(piece.end, high) - low))
+    support = edges.supported(value, spread, core)
+    if piece.coherent:
+        support = heard_on(piece, low, support, reference, track, settings)
+    gap = Gaps(piece, low, value, spread, reference, track, settings)
+    parts = [(low + first, min(high, low + last)) for first, last in edges.stretches(support, gap.crossed)]
+    result = []
+    for number, (start, end) in enumerate(parts):
+        outer = (number == 0, number == len(parts) - 1)
+        reach = [JOINT_SECONDS if joint else settings.extend_seconds for joint in joints]
+        start = limit[0] if outer[0] and start - limit[0] <= reach[0] else start + HALF_BLOCK_SECONDS
+        end = limit[1] if outer[1] and limit[1] - end <= reach[1] else end - HALF_BLOCK_SECONDS
+        if end > start:
+            result.append(replace(piece, start=start, end=end, unheard=gap.unheard(start, end)))
+    return result
+
+
+class Gaps:
+    """The stretches of a piece without a sign of shared sound: which of them its line crosses."""
+
+    def __init__(self, piece, low, value, spread, reference, track, settings):
+        self.piece, self.low, self.value, self.spread = piece, low, value, spread
+        self.reference, self.track, self.settings = reference, track, settings
+        self.silent = []  # (start, end) in seconds of those that were crossed without evidence
+
+    def crossed(self, first, last):
+        """Return whether the line holds over blocks first to last, of one second each from `low` on.
+
+        It does where all of them together agree more than chance. Otherwise, as with dialogue alone, where the gap
+        is short and the track is not simply silent.
+        """
+        length = last - first
+        if self._agrees(first, last):
+            return True
+        if length > self.settings.bridge_seconds or self._gone(first, last) >= GONE_SHARE:
+            return False
+        self.silent.append((self.low + first, self.low + last))
+        return True
+
+    def _agrees(self, first, last):
+        """Return whether the band levels, or the wave forms, of all blocks together stand above chance."""
+        mean = self.value[first * edges.BLOCK_FRAMES : last * edges.BLOCK_FRAMES].mean()
+        if mean > edges.SUPPORT_Z * self.spread / np.sqrt(last - first):
+            return True
+        return self.piece.coherent and self._wave_z(first, last) > edges.SUPPORT_Z
+
+    def _wave_z(self, first, last):
+        """Return how far windows near the line stand above wrongly paired ones, in standard errors."""
+        centers = self.low + np.arange(first, last) + 0.5
+        lines = (centers, np.full(len(centers), self.piece.offset))
+        samples = self.reference.samples, self.track.samples
+        pairing = fine.correlate(*samples, lines, self.settings, self.piece.rate)
+        right, wrong = (fine.near(pairing(shift), lines[1])[1] for shift in (0, len(centers) // 2))
+        error = np.sqrt((right.var() + wrong.var()) / len(centers))
+        return float((right.mean() - wrong.mean()) / max(error, 1e-6))
+
+    def _gone(self, first, last):
+        """Return the share of the blocks in which the track is silent while the film sounds."""
+        centers = self.low + np.arange(first, last) + 0.5
+        there = self.piece.offset + self.piece.rate * centers
+        track, reference = (
+            # among moments of the whole file, whose louder ones say what is silent
+            trust.silent(sound.samples, np.concatenate([at, np.arange(0.5, sound.seconds, 1.0)]))[: len(at)]
+            for sound, at in ((self.track, there), (self.reference, centers))
+        )
+        return float((track & ~reference).mean())
+
+    def unheard(self, start, end):
+        """Return the (start, end) seconds, inside a part, of gaps that were crossed without evidence."""
+        return tuple(gap for gap in self.silent if start <= gap[0] and gap[1] <= end)
 
 
 def heard_on(piece, low, support, reference, track, settings):

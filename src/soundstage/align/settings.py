@@ -22,7 +22,8 @@ class Settings:
     band_high_hz: float = 6000.0  # highest frequency that is compared, Hz, at most 7000
     accept_confidence: float = 0.9  # least confidence of an accepted segment or track, 0 to 1
     min_shared_share: float = 0.5  # least share of the shorter file inside accepted segments
-    extend_seconds: float = 3.0  # how far a segment reaches beyond its last sign of shared sound
+    extend_seconds: float = 3.0  # a segment reaches an end of a file that is so near to its last shared sound, seconds
+    bridge_seconds: float = 60.0  # longest stretch without a sign of shared sound that a segment crosses, seconds
 
     def __post_init__(self):
         if not 0 < self.band_low_hz < self.band_high_hz <= 7000:

@@ -19,7 +19,7 @@ from soundstage.clips.settings import Settings
 from soundstage.errors import UserError
 from soundstage.files import atomic, read_json
 from soundstage.media import flac_samples, read_flac
-from soundstage.units import seconds_to_samples
+from soundstage.units import AUDIO_HZ, VIDEO_FPS, seconds_to_samples
 
 COLUMNS = (
     ("film", "string"),
@@ -49,13 +49,18 @@ def select(film, path, files, alignments, original, settings):
     samples = {language: flac_samples(file) for language, file in files.items()}
     picture = look(path, settings)
     track, _ = read_flac(files[original])
-    sound = {"original": original, "samples": samples, "level_db": _level(track)}
+    levels, dubs = {original: _level(track)}, {}
+    for language in sorted(alignments):
+        if alignments[language]["accepted"]:
+            dub, _ = read_flac(files[language])
+            levels[language], dubs[language] = _level_by_frames(dub), speech.levels(decimate(dub))
+    sound = {"original": original, "samples": samples, "level_db": levels}
     rows = [
         windows.row(film, candidate, picture, sound, alignments, settings)
         for candidate in windows.candidates(picture.shots, settings)
     ]
     if rows and len(track):
-        marks = speech_marks(track, files, alignments)
+        marks = speech_marks(track, dubs, alignments)
         for row in rows:
             part = speech.fraction(marks, row["start_seconds"], row["end_seconds"])
             row["speech_fraction"] = round(part, 4)
@@ -72,15 +77,31 @@ def _level(track):
     return level
 
 
-def speech_marks(track, files, alignments):
-    """Return (frames,) bool, 100 a second: where in the original somebody speaks, as estimated."""
+def _level_by_frames(track):
+    """Return what `_level` does, to one video frame, without holding the track: a film has many dubs."""
+    length = AUDIO_HZ // VIDEO_FPS
+    whole = track[: len(track) // length * length].reshape(-1, length)
+    power = np.einsum("fs,fs->f", whole, whole, dtype=np.float64) / length
+
+    def level(start_seconds, end_seconds):
+        first, last = (max(0, round(second * VIDEO_FPS)) for second in (start_seconds, end_seconds))
+        part = power[first:last]
+        return 10 * np.log10(float(part.mean()) + 1e-20) if len(part) else -200
+
+    return level
+
+
+def speech_marks(track, dubs, alignments):
+    """Return (frames,) bool, 100 a second: where in the original somebody speaks, as estimated.
+
+    dubs: {language: speech.levels} of the accepted ones.
+    """
     original = speech.levels(decimate(track))
     shares = []
-    for language in sorted(alignments):
+    for language, dub in dubs.items():
         good = [s for s in alignments[language]["segments"] if s["accepted"]]
-        if not alignments[language]["accepted"] or not good:
+        if not good:
             continue
-        dub = speech.levels(decimate(read_flac(files[language])[0]))
         shares.append(speech.different(original, dub, dub_frames(len(original), good)))
     return speech.talking(shares) if shares else speech.loud(original)
 

@@ -16,6 +16,7 @@ class Settings:
     min_shot_seconds: float = 0.6  # shots shorter than this are joined to their neighbour, seconds
     edge_margin_seconds: float = 0.5  # kept clear of places where a dub was cut or added to, seconds
     require_dub: bool = False  # drop windows that no accepted dub covers
+    keep_unheard: bool = True  # keep a dub over stretches of a segment that share nothing, such as dialogue alone
     black_level: float = 10.0  # mean brightness of a black picture, 0 to 255
     static_change: float = 0.02  # mean change from frame to frame of a still picture, 0 to 255
     silence_db: float = -70.0  # level of a silent window, dB full scale

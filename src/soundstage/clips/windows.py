@@ -2,7 +2,7 @@
 
 Pure functions. A window lies inside one shot; a language belongs to it when the whole window lies
 inside one accepted segment of its alignment, clear of edits, with a residual below one video frame
-at both ends, and its track is long enough.
+at both ends, and its track is long enough and not silent there.
 """
 
 import math
@@ -40,12 +40,13 @@ def row(film, candidate, picture, sound, dubs, settings):
     """Return one row of clips.parquet, but for its number.
 
     picture: soundstage.clips.shots.Picture; sound: dict with `original` (language), `samples`
-    {language: track length at 48 kHz} and `level_db(start, end)`; dubs: {language: alignment}.
+    {language: track length at 48 kHz} and `level_db` {language: function of (start, end) seconds of the
+    track}; dubs: {language: alignment}.
     """
     start, end = (
         frames_to_seconds(candidate[key]) for key in ("first_frame", "last_frame")
     )
-    parts = agreeing(dubs, sound["samples"], start, end, settings)
+    parts = agreeing(dubs, sound, start, end, settings)
     reason = trouble(candidate, picture, sound, bool(parts), settings)
     languages = [sound["original"], *parts]
     return {
@@ -64,20 +65,29 @@ def row(film, candidate, picture, sound, dubs, settings):
     }
 
 
-def agreeing(dubs, samples, start, end, settings):
+def agreeing(dubs, sound, start, end, settings):
     """Return {language: segment} of the dubs that agree with the picture all through a window.
 
-    dubs: {language: the dict of soundstage.align}; samples: {language: track length at 48 kHz}.
+    dubs: {language: the dict of soundstage.align}; sound: `samples` and `level_db` as of `row`.
     """
     found = {}
     for language in sorted(dubs):
         alignment = with_edits(dubs[language])
         for segment in alignment["segments"] if alignment["accepted"] else []:
-            if segment["accepted"] and _holds(segment, start, end, settings) and covers(
-                samples[language], start, end - start, segment["offset_seconds"], segment["rate"]
+            if (
+                segment["accepted"]
+                and _holds(segment, start, end, settings)
+                and covers(sound["samples"][language], start, end - start, segment["offset_seconds"], segment["rate"])
+                and _level_db(sound, language, segment, start, end) >= settings.silence_db
             ):
                 found[language] = segment
     return found
+
+
+def _level_db(sound, language, segment, start, end):
+    """Return the level of a dub in a window of the film, dB full scale."""
+    place = (segment["offset_seconds"] + segment["rate"] * second for second in (start, end))
+    return sound["level_db"][language](*place)
 
 
 def _holds(segment, start, end, settings):
@@ -89,6 +99,9 @@ def _holds(segment, start, end, settings):
     low, high = segment["reference_start_seconds"], segment["reference_end_seconds"]
     before, after = (settings.edge_margin_seconds * edit for edit in segment["edits"])
     close = segment["residual_seconds"] < 1 / VIDEO_FPS
+    unheard = [] if settings.keep_unheard else segment.get("unheard_seconds", [])
+    if any(start < last and end > first for first, last in unheard):
+        return False
     return close and start >= low + before and end <= high - after
 
 
@@ -112,7 +125,7 @@ def trouble(candidate, picture, sound, has_dub, settings):
         return "black picture"
     if picture.change[first + 1 : last].max(initial=0.0) < settings.static_change:
         return "still picture"
-    if sound["level_db"](start, end) < settings.silence_db:
+    if sound["level_db"][sound["original"]](start, end) < settings.silence_db:
         return "silent original"
     if settings.require_dub and not has_dub:
         return "no accepted dub"
