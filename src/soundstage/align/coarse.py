@@ -6,7 +6,7 @@ line is free and a jump must be paid for by evidence. So cuts, insertions and st
 the tracks share nothing are found without being looked for one by one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
@@ -20,6 +20,7 @@ APART_FRAMES = 10
 TOP_EVIDENCE = 15.0
 TOP_CHANCE = 6.5  # z of a chunk that unrelated sound hardly reaches at any lag
 LONG_SECONDS = 1200
+LEAST_CHUNKS = 3  # so many, laid end to end, must fit into the shorter file
 PROBE_GROUPS, PROBE_CHUNKS = 12, 4
 EDITS_SECONDS = 120  # cuts and insertions may carry the lag this far beyond the largest offset
 
@@ -46,6 +47,19 @@ def search(reference, track, settings, rate=1.0, probe=False):
     long film only, to compare speeds by.
     """
     return follow(correlations(reference, track, rate, settings, probe), settings)
+
+
+def fitted(settings, seconds):
+    """Return the settings with chunks short enough for a pair whose shorter file has so many seconds.
+
+    A chunk is only compared where all of it lies inside the track: in 22 s a chunk of 20 s could not
+    see an offset of 3 s. From three chunks on, a minute, the settings stay as they are.
+    """
+    share = seconds / (LEAST_CHUNKS * settings.chunk_seconds)
+    if share >= 1:
+        return settings
+    length, hop = (share * value for value in (settings.chunk_seconds, settings.chunk_hop_seconds))
+    return replace(settings, chunk_seconds=length, chunk_hop_seconds=hop)
 
 
 def hop_seconds(frames, settings):

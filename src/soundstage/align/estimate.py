@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from soundstage import cli
-from soundstage.align import film, shots
+from soundstage.align import coarse, film, shots
 from soundstage.align.features import ALIGN_HZ, INT16_ONE, decimate
 from soundstage.align.settings import Settings
 from soundstage.errors import UserError
@@ -98,6 +98,7 @@ def estimate_low(pairs, settings):
 def _measured(pairs, settings):
     shortest = min(len(samples) for pair in pairs for samples in pair)
     if len(pairs) == 1 and shortest >= settings.short_seconds * ALIGN_HZ:
+        settings = coarse.fitted(settings, shortest / ALIGN_HZ)
         return film.align(*(film.sound(samples, settings) for samples in pairs[0]), settings)
     return shots.align(pairs, settings)
 

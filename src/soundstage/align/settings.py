@@ -9,7 +9,7 @@ from soundstage.errors import UserError
 class Settings:
     """Section `align` of the configuration; every field with its unit."""
 
-    max_offset_seconds: float = 600.0  # largest offset searched, either sign, seconds
+    max_offset_seconds: float = 600.0  # largest offset allowed, either sign, seconds; edits may add to it
     short_seconds: float = 20.0  # below this length a file is a shot: rate 1, small lags only
     short_max_offset_seconds: float = 0.5  # largest offset searched for a shot, seconds
     chunk_seconds: float = 20.0  # length of a coarse correlation window, seconds

@@ -19,6 +19,7 @@ STRONG_RATIO = 1.5  # wave forms that agree so much more than shuffled ones give
 LEVELS_LOGISTIC = (0.76, 0.07)
 WAVES_LOGISTIC = (1.45, 0.10)
 AMBIGUOUS_SHARE = 0.85
+OFFSET_SLACK_SECONDS = 0.1  # a codec's delay does not take an offset beyond the limit
 BARE_SHARE = 0.12  # so much silence in a track, and half as much in the other, says dialogue only
 
 
@@ -107,7 +108,7 @@ def _segment(piece, chance, settings):
 def _reason(good, share, sounds, path, chance, settings):
     """Return why a track is refused, or "" when it is not."""
     if good and share >= settings.min_shared_share:
-        return ""
+        return _beyond(good, settings)
     strong = path.evidence >= coarse.TOP_CHANCE
     doubtful = strong & (path.rival >= AMBIGUOUS_SHARE * path.evidence)
     if strong.any() and doubtful.sum() >= 0.5 * strong.sum():
@@ -115,15 +116,29 @@ def _reason(good, share, sounds, path, chance, settings):
             f"ambiguous: in {doubtful.sum()} of {strong.sum()} chunks that fit at all, another lag "
             "fits as well (the sound repeats)"
         )
+    if good:
+        return _too_little(good, share, settings)
     bare = _bare(sounds)
     if bare:
         return bare
-    if good:
-        return _too_little(good, share, settings)
     best = float(path.evidence.max(initial=0.0))
     return (
-        "no shared sound, as with another film: the best agreement is no better than that of unrelated "
-        f"sound (z {best:.1f}, strength wanted {chance:.1f})"
+        "no shared sound, as with another film or a track of dialogue alone: the best agreement is no better "
+        f"than that of unrelated sound (z {best:.1f}, strength wanted {chance:.1f})"
+    )
+
+
+def _beyond(good, settings):
+    """Return that all accepted segments lie farther off than an offset may be, or "".
+
+    One inside the limit is enough: edits may carry the others beyond it.
+    """
+    nearest = min((segment["offset_seconds"] for segment in good), key=abs)
+    if abs(nearest) <= settings.max_offset_seconds + OFFSET_SLACK_SECONDS:
+        return ""
+    return (
+        f"too large an offset: {nearest:+.2f} s was found, at most {settings.max_offset_seconds:g} s are allowed "
+        "(max_offset_seconds)"
     )
 
 
