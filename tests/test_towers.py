@@ -120,6 +120,12 @@ def test_a_checkpoint_that_is_not_weights_alone_is_refused_by_name(tmp_path):
         soundstage.model.load_official(tmp_path / "none.pth")
 
 
+def test_what_is_not_a_tensor_is_refused_by_name(tmp_path):
+    torch.save({"model": {"backbone.net.audio.patch_embed.proj.weight": 5}}, tmp_path / "number.pth")
+    with pytest.raises(UserError, match="expected tensors, found int: audio.patch_embed.proj.weight"):
+        soundstage.model.load_official(tmp_path / "number.pth")
+
+
 @pytest.mark.parametrize("kernel, stride", [((1, 3, 3), 1), ((3, 3, 3), 1), ((3, 3, 3), 2), ((3, 3, 3), 8)])
 def test_pooling_by_frames_equals_a_convolution_in_space_and_time(kernel, stride):
     channels, heads, grid = 4, 2, (5, 9, 8)
@@ -270,6 +276,25 @@ def test_drop_path_skips_whole_samples_and_keeps_the_mean():
     assert block.eval()._factors(torch.zeros(3, 2, 3)) is None
     assert [round(b.drop_path, 3) for b in Tower(AUDIO).blocks][::15] == [0.0, 0.1]
     assert VIDEO.drop_path == 0.2
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize("name", ["audio", "video"])
+def test_draws_that_are_given_decide_what_is_skipped(tiny, name, recompute):
+    tower, batch = copy.deepcopy(tiny[name]).train(), TINY_INPUTS[name]
+    assert tower.drop_paths == 0
+    plain = tower(batch)
+    tower.recompute = recompute
+    for block in tower.blocks:
+        block.drop_path = 0.4
+    assert tower.drop_paths == 2 * len(tower.blocks)
+    torch.manual_seed(3)
+    own = tower(batch)
+    torch.manual_seed(3)
+    draws = torch.rand(len(batch), tower.drop_paths)
+    assert torch.equal(own, tower(batch, draws)) and not torch.allclose(own, plain, atol=1e-3)
+    with torch.no_grad():
+        assert torch.equal(tower.eval()(batch), tower(batch, draws))
 
 
 def test_the_patch_norm_is_torchs_in_one_process():

@@ -116,4 +116,7 @@ def _backbone(model, path):
             weights[name.removeprefix(PREFIX).removeprefix("net.")] = value
     if not weights:
         raise UserError(f"not one weight is named {PREFIX}...", path, "give a released checkpoint of paper A")
+    if strange := [name for name, value in weights.items() if not isinstance(value, torch.Tensor)]:
+        kinds = {type(weights[name]).__name__ for name in strange}
+        raise UserError(f"expected tensors, found {', '.join(sorted(kinds))}: {', '.join(strange)}", path)
     return weights

@@ -56,16 +56,28 @@ class Tower(nn.Module):
         if shape.class_token:
             nn.init.trunc_normal_(self.cls_token, std=0.02)
 
-    def forward(self, batch):
-        """See the class. The spectrogram is in dB, pictures are in [0, 1], neither normalised."""
+    @property
+    def drop_paths(self):
+        """Return how many layers drop path may skip, each with a draw of its own."""
+        return 2 * len(self.blocks) if any(block.drop_path for block in self.blocks) else 0
+
+    def forward(self, batch, draws=None):
+        """See the class. The spectrogram is in dB, pictures are in [0, 1], neither normalised.
+
+        draws: (batch, drop_paths) in [0, 1), read in training: a layer is skipped where the draw is below
+        its share. None: they are drawn here, for all layers of a sample in turn.
+        """
         tokens, grid = self.patch_embed(batch)
+        if draws is None and self.training and self.drop_paths:
+            draws = torch.rand(len(tokens), self.drop_paths, device=tokens.device)
         single = self.cls_token.expand(len(tokens), -1, -1) if self.shape.class_token else None
         for number, block in enumerate(self.blocks, 1):
             alone = single is not None and number == len(self.blocks)
+            own = None if draws is None else draws[:, 2 * number - 2 : 2 * number]
             if self.recompute and self.training and torch.is_grad_enabled():
-                tokens, single, grid = checkpoint(block, tokens, single, grid, alone, use_reentrant=False)
+                tokens, single, grid = checkpoint(block, tokens, single, grid, alone, own, use_reentrant=False)
             else:
-                tokens, single, grid = block(tokens, single, grid, alone)
+                tokens, single, grid = block(tokens, single, grid, alone, own)
         if single is not None:
             return self.norm(single)[:, 0]
         return self.norm(tokens).mean(1)
@@ -109,15 +121,16 @@ class Block(nn.Module):
         if inside != outside:
             self.proj = Linear(inside, outside)
 
-    def forward(self, tokens, single, grid, alone=False):
+    def forward(self, tokens, single, grid, alone=False, draws=None):
         """(tokens, class token or None, grid) -> the same after this block, on its new grid.
 
-        alone: nothing reads the patches any more, so that only the class token is computed.
+        alone: nothing reads the patches any more, so that only the class token is computed; draws:
+        (batch, 2) in [0, 1) for drop path of attention and perceptron.
         """
         normal = self.norm1(tokens)
         normal_single = None if single is None else self.norm1(single)
         change, change_single, new_grid = self.attn(normal, normal_single, grid, alone)
-        factors = self._factors(tokens), self._factors(tokens)
+        factors = [self._factors(tokens, draw) for draw in ((None, None) if draws is None else draws.unbind(1))]
         if single is not None:
             single = self.proj(normal_single) if hasattr(self, "proj") else single
             single = self._through(single, change_single, factors)
@@ -132,12 +145,12 @@ class Block(nn.Module):
         tokens = _added(tokens, change, factors[0])
         return _added(tokens, self.mlp(self.norm2(tokens)), factors[1])
 
-    def _factors(self, tokens):
+    def _factors(self, tokens, draw=None):
         """Return (batch, 1, 1): 0 for samples that skip this layer, more than 1 for the others."""
         if not self.training or self.drop_path == 0:
             return None
-        kept = torch.rand(len(tokens), 1, 1, device=tokens.device) >= self.drop_path
-        return kept.to(tokens.dtype) / (1 - self.drop_path)
+        draw = torch.rand(len(tokens), device=tokens.device) if draw is None else draw
+        return (draw >= self.drop_path).to(tokens.dtype)[:, None, None] / (1 - self.drop_path)
 
 
 def _added(tokens, change, factors):

@@ -1,10 +1,10 @@
 """A step on a batch that is larger than memory, with the gradient of the whole batch.
 
 The towers embed the batch piece by piece without keeping anything; heads and objective see all
-embeddings at once, as they always do; then each piece is embedded again, with the same random
-numbers, and the gradient of its embeddings goes through the tower. Memory is that of one piece,
-time about a third more than a step in one go, and the result is the same: the batch statistics of
-a tower's first layer are taken over all pieces beforehand.
+embeddings at once, as they always do; then each piece is embedded again and the gradient of its
+embeddings goes through the tower. Memory is that of one piece, time about a third more than a step
+in one go, and the result is the same: the batch statistics of a tower's first layer and the random
+draws of drop path are those of the whole batch, made beforehand.
 """
 
 import contextlib
@@ -35,53 +35,36 @@ def first_norm(tower):
 
 
 class Pieces:
-    """One tower's embedding of one batch, in pieces; `backward` comes after the loss's own."""
+    """One tower's embedding of one batch, in pieces; `backward` comes after the loss's own.
 
-    def __init__(self, tower, batch, piece, autocast=contextlib.nullcontext):
+    draws: of the whole batch, as the tower takes them; None: drawn here, as the tower would.
+    """
+
+    def __init__(self, tower, batch, piece, autocast=contextlib.nullcontext, draws=None):
         self.tower, self.autocast = tower, autocast
-        self.parts = batch.split(piece)
-        self.states = []
+        if draws is None:
+            draws = torch.rand(len(batch), tower.drop_paths, device=batch.device)
+        self.parts, self.draws = batch.split(piece), draws.split(piece)
         with torch.no_grad(), self._statistics():
-            found = [self._first(part) for part in self.parts]
+            found = [self._embedded(*part) for part in zip(self.parts, self.draws, strict=True)]
         self.embedded = torch.cat(found).requires_grad_()
 
-    def _statistics(self):
+    def _statistics(self, again=False):
         norm = first_norm(self.tower)
-        if norm is None:
-            return contextlib.nullcontext()
-        return whole_statistics(norm, list(self.parts), again=bool(self.states))
+        return contextlib.nullcontext() if norm is None else whole_statistics(norm, list(self.parts), again)
 
-    def _first(self, part):
-        self.states.append(random_state(part.device))
+    def _embedded(self, part, draws):
         with self.autocast():
-            return single_precision(self.tower(part))
+            return single_precision(self.tower(part, draws if draws.shape[1] else None))
 
     def backward(self):
         """Send the gradient that `embedded` got through the tower, adding to its weights'."""
         gradients = self.embedded.grad.split([len(part) for part in self.parts])
-        after = random_state(self.embedded.device)
-        with self._statistics():
-            for part, state, gradient in zip(self.parts, self.states, gradients, strict=True):
-                restore(state, part.device)
-                with self.autocast():
-                    again = single_precision(self.tower(part))
-                again.backward(gradient)
-        restore(after, self.embedded.device)
+        with self._statistics(again=True):
+            for part, draws, gradient in zip(self.parts, self.draws, gradients, strict=True):
+                self._embedded(part, draws).backward(gradient)
 
 
 def single_precision(vectors):
     """Return float vectors in float32 at least."""
     return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
-
-
-def random_state(device):
-    """Return the state of the random numbers that a tower draws on a device."""
-    cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
-    return torch.get_rng_state(), cuda
-
-
-def restore(state, device):
-    """Put back what `random_state` returned."""
-    torch.set_rng_state(state[0])
-    if state[1] is not None:
-        torch.cuda.set_rng_state(state[1], device)
