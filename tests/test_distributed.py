@@ -2,6 +2,7 @@
 
 import copy
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from soundstage.model.mvit import Shape, Tower
 from soundstage.model.whole_norm import whole_batch_norms
 from soundstage.pretrain import cached, objective, whole_batch
 from soundstage.pretrain.gradients import add_up
+from soundstage.pretrain.group import Group
+from soundstage.pretrain.loop import Loop
 
 SHAPES = {
     "audio": Shape((1, 24, 48), 1, (1, 7, 9), (1, 4, 8), (1, 3, 3), 2, 2, (1,), False, 0.3, 8),
@@ -118,15 +121,19 @@ def make(drop_path=0.0):
     return model
 
 
-def take_step(model, batch, piece=0):
-    """One optimiser step; return (loss, gradients, weights and statistics after it)."""
+def take_step(model, batch, piece=0, draws=None):
+    """One optimiser step; return (loss, gradients, weights and statistics after it).
+
+    draws: drop path's by tower; None: the towers draw.
+    """
     torch.manual_seed(7)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    draws = draws or dict.fromkeys(batch)
     if piece:
-        pieces = {name: cached.Pieces(model.backbone[name], batch[name], piece) for name in batch}
+        pieces = {name: cached.Pieces(model.backbone[name], batch[name], piece, draws=draws[name]) for name in batch}
         embedded = {name: part.embedded for name, part in pieces.items()}
     else:
-        embedded = {name: model.backbone[name](part) for name, part in batch.items()}
+        embedded = {name: model.backbone[name](part, draws[name]) for name, part in batch.items()}
     loss = model.loss(embedded)
     loss.backward()
     if piece:
@@ -136,6 +143,12 @@ def take_step(model, batch, piece=0):
     gradients = {k: torch.zeros_like(p) if p.grad is None else p.grad.clone() for k, p in model.named_parameters()}
     optimizer.step()
     return loss.item(), gradients, {k: v.clone() for k, v in model.state_dict().items()}
+
+
+def drop_path_draws(rank, processes):
+    """What the training draws for a process's share of the batch of eight."""
+    training = SimpleNamespace(student=make(0.3), group=Group(rank, processes, torch.device("cpu")), seed=5)
+    return {name: Loop.draws(training, name, 8 // processes, 3) for name in SHAPES}
 
 
 def assert_same(one, other, tolerance=1e-8):
@@ -189,6 +202,8 @@ def member(rank, folder):
     clips = list(range(4 * rank, 4 * rank + 4))
     for name, piece in (("step", 0), ("pieces", 3)):
         found[name] = take_step(whole_batch_norms(make()), batch_of(clips), piece)
+        dropped = whole_batch_norms(make(0.3))
+        found[f"{name} with drop path"] = take_step(dropped, batch_of(clips), piece, drop_path_draws(rank, 2))
     torch.save(found, f"{folder}/{rank}.pt")
     distributed.destroy_process_group()
 
@@ -224,17 +239,32 @@ def test_the_wrong_gradients_of_open_clip_would_be_noticed(two):
 
 def test_two_processes_take_the_step_of_one(two):
     alone = take_step(make(), batch_of(list(range(8))))
+    dropped = take_step(make(0.3), batch_of(list(range(8))), draws=drop_path_draws(0, 1))
+    assert abs(alone[0] - dropped[0]) > 1e-3
     for found in two:
-        assert_same(found["step"], alone)
-        assert_same(found["pieces"], alone)
+        for name in ("step", "pieces"):
+            assert_same(found[name], alone)
+            assert_same(found[f"{name} with drop path"], dropped)
 
 
+@pytest.mark.parametrize("drop_path", [0.0, 0.3])
 @pytest.mark.parametrize("piece", [1, 3, 16])
-def test_a_batch_in_pieces_takes_the_step_of_the_whole(piece):
-    assert_same(take_step(make(), batch_of(list(range(8))), piece), take_step(make(), batch_of(list(range(8)))))
+def test_a_batch_in_pieces_takes_the_step_of_the_whole(piece, drop_path):
+    batch = batch_of(list(range(8)))
+    assert_same(take_step(make(drop_path), batch, piece), take_step(make(drop_path), batch))
 
 
-def test_pieces_draw_the_same_numbers_again():
+def test_drop_path_draws_follow_from_the_place_in_the_whole_batch():
+    whole = drop_path_draws(0, 1)
+    parts = [drop_path_draws(rank, 4) for rank in range(4)]
+    for name, draws in whole.items():
+        assert draws.shape == (16, 4) and 0 <= draws.min() < 0.1 and 0.9 < draws.max() < 1
+        joined = torch.cat([part[name].unflatten(0, (2, 2)) for part in parts], 1).flatten(0, 1)
+        assert torch.equal(joined, draws)
+    assert not torch.equal(whole["audio"], whole["video"])
+
+
+def test_pieces_are_skipped_alike_forward_and_back():
     model, batch = make(drop_path=0.5), batch_of(list(range(8)))["audio"]
     torch.manual_seed(3)
     pieces = cached.Pieces(model.backbone["audio"], batch, 4)

@@ -22,8 +22,9 @@ from soundstage.model.settings import Inputs, Model
 from soundstage.pretrain import augment, checkpoint, learner, loop, prepare, retrieval, sampler, train
 from soundstage.pretrain.clips import load_clips
 from soundstage.pretrain.feed import Feed
+from soundstage.pretrain.group import Group
 from soundstage.pretrain.objective import contrast, objective
-from soundstage.pretrain.settings import VIEWS, Run, Settings
+from soundstage.pretrain.settings import VIEWS, Engine, Run, Settings
 from soundstage.settings import dumps, load
 
 TINY = Model(
@@ -471,6 +472,57 @@ def test_biases_norms_and_temperature_do_not_decay(inputs):
     assert count == len(list(student.parameters()))
 
 
+def test_similarities_are_those_of_the_table_for_few_clips_of_many():
+    embedded = {"audio_p": unit(0, 40).float(), "video_s": unit(1, 40).float()}
+    same, other = learner.similarities(embedded)
+    table = embedded["video_s"] @ embedded["audio_p"].T
+    diagonal = torch.eye(40, dtype=torch.bool)
+    assert torch.equal(same, table[diagonal]) and torch.equal(other, table[~diagonal])
+    same, other = learner.similarities({name: unit(0, 3000).float() for name in embedded})
+    assert 256 < len(same) <= 512 and len(other) == len(same) * (len(same) - 1)
+    same, other = learner.similarities({name: vectors[:1] for name, vectors in embedded.items()})
+    assert len(same) == 1 and len(other) == 0
+
+
+def test_similarities_are_computed_only_where_they_are_recorded(inputs, tmp_path, monkeypatch):
+    counted, plain = [], learner.similarities
+    monkeypatch.setattr(learner, "similarities", lambda embedded: counted.append(1) or plain(embedded))
+    run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=dataclasses.replace(QUICK, steps=7, log_steps=3))
+    assert len(counted) == 3  # after the steps 3, 6 and 7
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert all("similarity_other_clip" in line for line in lines[:3])
+
+
+def test_a_share_of_one_clip_has_no_similarities_of_different_clips(inputs):
+    student = learner.initial(QUICK, 0, feed_of(inputs).plain_batches(1))
+    training = loop.Loop(student, None, None, QUICK, 0, Group(0, 1, torch.device("cpu")))
+    found = training.seen(10, {name: unit(0, 1) for name in ("audio_p", "audio_s", "video_p", "video_s")})
+    assert set(found) == {"similarity_same_clip"} and training.seen(9, {}) == {}
+
+
+@pytest.mark.parametrize("beyond", [0.99, 1.01])
+def test_a_temperature_at_its_limit_can_rise_again(beyond):
+    student = learner.Learner(QUICK)
+    student.log_scale.data.fill_(math.log(beyond * 100))
+    optimizer = torch.optim.AdamW([student.log_scale], lr=4e-3, weight_decay=0)
+    hard = {name: unit(seed, 64, 16) for seed, name in enumerate(("audio_p", "audio_s", "video_p", "video_s"))}
+    for _ in range(50):
+        optimizer.zero_grad()
+        objective(hard, student.scale(), 0, 0)[0].backward()
+        optimizer.step()
+        student.limit_temperature()
+        assert 1 / student.scale().item() > 0.01 - 1e-6
+    assert 1 / student.scale().item() > 0.011
+
+
+def test_the_temperature_stays_at_its_limit_while_it_wants_to_fall(inputs, tmp_path, monkeypatch):
+    warm = dataclasses.replace(QUICK, steps=12, log_steps=1, temperature=1.0, temperature_minimum=0.999)
+    run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=warm)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    found = [line["temperature"] for line in lines[:-1]]
+    assert min(found) == pytest.approx(0.999) and found.count(min(found)) > 1
+
+
 def command(inputs, out, settings=QUICK, run="dubs", seed=0, more=()):
     return [
         "--inputs", *map(str, inputs), "--run", run, "--seed", str(seed), "--out", str(out),
@@ -590,6 +642,89 @@ def test_a_foreign_checkpoint_is_refused_with_the_reason(inputs, tmp_path, monke
     (folder / checkpoint.FILE).write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="cannot read the checkpoint"):
         run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=settings)
+
+
+def test_a_checkpoint_of_a_gpu_is_read_onto_the_cpu(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda _: "cuda:0")
+        checkpoint.save(tmp_path, {"a": 1}, {"weight": torch.ones(2)})
+    assert checkpoint.load(tmp_path, {"a": 1})["weight"].device.type == "cpu"
+
+
+def test_a_training_on_another_kind_of_device_is_another_training(inputs, tmp_path, monkeypatch):
+    mark = train.fingerprint
+
+    def on_a_gpu(options, group):
+        return mark(options, dataclasses.replace(group, device=torch.device("cuda")))
+
+    settings = dataclasses.replace(QUICK, steps=3, engine=Engine(device="auto"))
+    with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr(train, "fingerprint", on_a_gpu)
+        patch.setattr(train, "evaluate", interrupted)
+        run_train(patch, inputs, tmp_path / "model.pt", settings=settings)
+    if not torch.cuda.is_available():
+        with pytest.raises(UserError, match="device was 'cuda', now 'cpu'"):
+            run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=settings)
+
+
+def interrupted(*_):
+    raise InterruptedError
+
+
+def events_of(folder):
+    """Return ({tag: steps} of histograms, {tag: steps} of numbers) as TensorBoard shows them."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder), size_guidance={"histograms": 0, "scalars": 0}).Reload()
+    histograms = {tag: [event.step for event in found.Histograms(tag)] for tag in found.Tags()["histograms"]}
+    return histograms, {tag: [event.step for event in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
+
+
+def test_speed_and_histograms_are_there_for_every_line_and_survive_a_resume(inputs, tmp_path, monkeypatch):
+    settings = dataclasses.replace(QUICK, steps=40, log_steps=5, checkpoint_steps=20)
+    step = loop.Loop.step
+
+    def dies(self, number):
+        if number == 32:
+            os._exit(9)  # like SIGKILL: nothing is flushed
+        return step(self, number)
+
+    if os.fork() == 0:
+        monkeypatch.setattr(loop.Loop, "step", dies)
+        run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=settings)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 9
+    with open(tmp_path / "speed.jsonl", "a") as file:
+        file.write('{"step": 35, "clips')  # as a killed training may leave it
+    run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=settings)
+    expected = list(range(5, 41, 5))
+    lines = [json.loads(line) for line in (tmp_path / "speed.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == expected
+    assert all(line["clips_per_second"] > 0 and line["memory_mb"] > 10 for line in lines)
+    assert all(0 <= line["data_wait_percent"] <= 100 for line in lines)
+    histograms, numbers = events_of(tmp_path / "tensorboard")
+    assert set(histograms) == {"similarity_same_clip", "similarity_other_clip"}
+    shown = {**histograms, **{tag: numbers[tag] for tag in ("clips_per_second", "data_wait_percent", "loss")}}
+    assert all(steps == expected for steps in shown.values()), shown
+
+
+def test_a_training_that_begins_anew_keeps_no_records(inputs, tmp_path, monkeypatch):
+    (tmp_path / "tensorboard").mkdir()
+    for name in ("speed.jsonl", "tensorboard/old"):
+        (tmp_path / name).write_text('{"step": 1}\n')
+    settings = dataclasses.replace(QUICK, steps=4, log_steps=2)
+    run_train(monkeypatch, inputs, tmp_path / "model.pt", settings=settings)
+    assert len((tmp_path / "speed.jsonl").read_text().splitlines()) == 2
+    assert not (tmp_path / "tensorboard/old").exists()
+    assert events_of(tmp_path / "tensorboard")[1]["loss"] == [2, 4]
+
+
+def test_too_many_processes_for_a_batch_are_refused(inputs):
+    corpus = load_clips(inputs, TINY.inputs)
+    share = Group(0, 3, torch.device("cpu"))
+    assert Feed(corpus, dataclasses.replace(QUICK, batch_clips=4), 0, share).batch == 3
+    with pytest.raises(UserError, match="batches of 2 clips cannot be shared by 3 processes"):
+        Feed(corpus, dataclasses.replace(QUICK, batch_clips=2), 0, share)
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path):

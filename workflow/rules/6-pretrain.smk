@@ -3,7 +3,7 @@
 # needs   work/shards/*.tar
 # makes   work/pretrain/inputs/{film}.npz (each film decoded once for all runs),
 #         work/pretrain/remix/{film}.npz where a run hears a remix,
-#         work/pretrain/{run}/{seed}/model.pt, metrics.jsonl and TensorBoard files
+#         work/pretrain/{run}/{seed}/model.pt, metrics.jsonl, speed.jsonl and TensorBoard files
 #         (with pretrain.loader.stream the training reads the tars, and inputs are not made)
 # costs   at the embedded size about half a minute a run and seed on one core
 #

@@ -30,7 +30,7 @@ def save(folder, fingerprint, state):
 
 
 def load(folder, fingerprint):
-    """Return the state saved in `folder`, or None when there is none.
+    """Return the state saved in `folder`, on the CPU, or None when there is none.
 
     fingerprint: a dict of all that decides the outcome. UserError, naming the folder and what
     differs, for a checkpoint of another training or one that cannot be read.
@@ -40,7 +40,8 @@ def load(folder, fingerprint):
         return None
     fix = f"delete the folder {folder}, or give --fresh to train from the start"
     try:
-        found = torch.load(path, weights_only=True)
+        # onto the CPU: a GPU is named in the file, the same one for all processes
+        found = torch.load(path, map_location="cpu", weights_only=True)
         other = json.loads(found["fingerprint"])
     except Exception as error:
         raise UserError(f"cannot read the checkpoint ({error})", path, fix) from None

@@ -34,7 +34,7 @@ class Feed:
         if self.batch < settings.batch_clips and first:
             say(f"{len(clips)} training clips: batches of {self.batch}, not {settings.batch_clips}")
         if group is not None:
-            self.batch -= self.batch % group.processes
+            self.batch = _shared(self.batch, group.processes)
         batches = settings.steps * settings.engine.accumulate_batches
         self.order = sampler.schedule(*place, batches, self.batch, settings.film_clips, settings.film_group, seed)
         self.clips, self.settings, self.seed = clips, settings, seed
@@ -100,3 +100,14 @@ class Feed:
             batch = {"audio": torch.from_numpy(sounds).unsqueeze(1), "video": pictures}
             batch = batch if self.group is None else self.group.mine(batch)
             yield batch["audio"], batch["video"]
+
+
+def _shared(batch, processes):
+    """Return the largest batch up to `batch` of which all processes have as many clips; UserError for none."""
+    if batch < processes:
+        raise UserError(
+            f"batches of {batch} clips cannot be shared by {processes} processes, each of which needs one",
+            "pretrain.batch_clips",
+            "start fewer processes, raise pretrain.batch_clips, or give inputs of more films",
+        )
+    return batch - batch % processes

@@ -11,6 +11,8 @@ from soundstage.model.whole_norm import processes, summed
 from soundstage.pretrain.objective import contrast, objective
 from soundstage.units import seed_of
 
+MOST_COMPARED = 512  # clips whose similarities are recorded: the table grows with their square
+
 
 class Learner(nn.Module):
     """Towers, a projection of two layers each, and a learned temperature.
@@ -24,7 +26,7 @@ class Learner(nn.Module):
         self.backbone = build(settings.model)
         self.heads = nn.ModuleDict({name: _projection(tower.dim, settings) for name, tower in self.backbone.items()})
         self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
-        self.highest_scale = 1 / settings.temperature_minimum
+        self.highest_log_scale = -math.log(settings.temperature_minimum)
         self.contrast = contrast
 
     def project(self, name, batch):
@@ -32,8 +34,16 @@ class Learner(nn.Module):
         return normalize(self.heads[name](self.backbone[name](batch)), dim=1)
 
     def scale(self):
-        """Return 1 / temperature, a scalar tensor, at most 1 / temperature_minimum."""
-        return self.log_scale.exp().clamp(max=self.highest_scale)
+        """Return 1 / temperature, a scalar tensor."""
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def limit_temperature(self):
+        """Put the temperature back to temperature_minimum where a step has taken it below.
+
+        Comes after the step: a limit in the forward pass would leave no gradient to come back by.
+        """
+        self.log_scale.clamp_(max=self.highest_log_scale)
 
     def forward(self, views, lambda_video, lambda_audio, embed=None):
         """Return (loss, terms, embeddings) of {"audio_p", "audio_s", "video_p", "video_s"}.
@@ -98,12 +108,16 @@ def variance(embedded):
 def similarities(embedded):
     """Return (of pairs of the same clip, of different clips): sound of one view and picture of the other.
 
-    embedded: {"audio_p", "video_s", ...}: (batch, dim) of unit length, of this process's clips alone.
-    Returns two flat tensors, cosines in [-1, 1].
+    embedded: {"audio_p", "video_s", ...}: (batch, dim) of unit length, of this process's clips alone, of
+    which MOST_COMPARED or fewer are compared, evenly spaced. Returns two flat tensors, cosines in
+    [-1, 1]; the second is empty for one clip.
     """
-    table = embedded["video_s"].float() @ embedded["audio_p"].float().T
-    same = torch.eye(len(table), dtype=torch.bool, device=table.device)
-    return table[same], table[~same]
+    every = -(-len(embedded["video_s"]) // MOST_COMPARED)
+    table = embedded["video_s"][::every].float() @ embedded["audio_p"][::every].float().T
+    count = len(table)
+    # without its last number, in rows of one more, the table has the diagonal in its first column
+    others = table.flatten()[:-1].view(count - 1, count + 1)[:, 1:]
+    return table.diagonal().clone(), others.flatten()
 
 
 def parameter_groups(learner, weight_decay):

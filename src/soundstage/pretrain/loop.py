@@ -6,21 +6,27 @@ import math
 import signal
 import time
 
+import numpy as np
 import torch
 
 from soundstage.cli import say
 from soundstage.errors import UserError
 from soundstage.pretrain import cached, learner, objective, whole_batch
 from soundstage.pretrain.gradients import add_up
-from soundstage.units import seed_of
+from soundstage.pretrain.records import is_logged
+from soundstage.units import rng_of, seed_of
 
 
 class Loop:
-    """Steps of AdamW with warm-up, cosine and clipping, from a checkpoint or from the start."""
+    """Steps of AdamW with warm-up, cosine and clipping, from a checkpoint or from the start.
 
-    def __init__(self, student, feed, records, settings, seed, group):
+    validate() -> {split: recalls}, called every `validation_steps`, by all processes at the same time.
+    """
+
+    def __init__(self, student, feed, records, settings, seed, group, validate=None):
         self.student, self.feed, self.records = student, feed, records
         self.settings, self.seed, self.group = settings, seed, group
+        self.validate, self.done = validate, 0
         groups = learner.parameter_groups(student, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
         student.contrast = contrast_of(settings.engine, group)
@@ -28,32 +34,50 @@ class Loop:
             for name, tower in student.backbone.items():
                 cached.check(tower, name)
 
-    def run(self, state, save):
-        """Train to the last step; save(state) writes a checkpoint."""
-        first = 0
-        if state is not None:
-            self.student.load_state_dict(state["student"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.feed.restore(state["feeds"][self.group.rank])
-            first = state["step"]
-            self.say(f"goes on from the checkpoint after step {first}")
+    def restore(self, state):
+        """Go on from the `state` of a checkpoint; comes before `run`."""
+        self.student.load_state_dict(state["student"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.feed.restore(state["feeds"][self.group.rank])
+        self.done = state["step"]
+        self.say(f"goes on from the checkpoint after step {self.done}")
+
+    def run(self, save):
+        """Train to the last step; save(state) writes a checkpoint, always one after the last step."""
         with StopSignal() as stop:
-            for step in range(first, self.settings.steps):
+            for step in range(self.done, self.settings.steps):
                 begun = time.monotonic()
                 measured, seen, waited = self.step(step)
-                done = step + 1
+                self.done = step + 1
                 speed = {"seconds": time.monotonic() - begun, "waited_seconds": waited}
-                self.records.step(done, self.settings, measured, self.clips_of_a_step(), seen, speed)
+                self.records.step(self.done, self.settings, measured, self.clips_of_a_step(), seen, speed)
+                self.validated()
                 ending, asked = self.group.highest(stop.asked), self.group.highest(int(stop.save))
                 stop.save = False
-                if ending or asked or done % self.settings.checkpoint_steps == 0:
-                    state = self.state(done)
+                if ending or asked or self.done % self.settings.checkpoint_steps == 0 or self.ended():
+                    state = self.state()
                     if self.group.first:
+                        self.records.flush()  # what a checkpoint follows must not be lost with the process
                         save(state)
                 if ending:
                     self.group.highest(0)  # until the first has saved: who ends may end all
-                    self.say(f"stopped by a signal, saved after step {done}")
+                    self.say(f"stopped by a signal, saved after step {self.done}")
                     raise SystemExit(128 + ending)
+
+    def ended(self):
+        """Return whether the last step has been taken."""
+        return self.done == self.settings.steps
+
+    def validated(self):
+        """Record the retrieval on validation films where it is due; the end measures it anyway."""
+        every = self.settings.validation_steps
+        if not every or self.done % every or self.ended():
+            return
+        found = self.validate()
+        if found:
+            self.records.add({"step": self.done, "retrieval": found})
+        else:
+            self.say("no validation windows, so no retrieval is measured")
 
     def say(self, text):
         """Say something once for all processes."""
@@ -76,7 +100,6 @@ class Loop:
         loss, terms, embedded, waited = self.gradients(step)
         add_up(self.student)
         norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), settings.clip_norm)
-        same, other = learner.similarities(embedded)
         measured = {
             "loss": loss,
             **{f"loss_{name}": value for name, value in terms.items()},
@@ -87,7 +110,16 @@ class Loop:
         }
         self.check(step, measured)
         self.optimizer.step()
-        return measured, {"similarity_same_clip": same, "similarity_other_clip": other}, waited
+        self.student.limit_temperature()
+        return measured, self.seen(step + 1, embedded), waited
+
+    def seen(self, done, embedded):
+        """Return the tensors by name that are shown as histograms, none but where a line is written."""
+        if not self.group.first or not is_logged(done, self.settings):
+            return {}
+        same, other = learner.similarities(embedded)
+        found = {"similarity_same_clip": same, "similarity_other_clip": other}
+        return {name: values for name, values in found.items() if len(values)}
 
     def gradients(self, step):
         """Add up the gradients of the batches of a step; return (loss, terms, embeddings, seconds)."""
@@ -97,26 +129,42 @@ class Loop:
             begun = time.monotonic()
             views = self.feed.views_at(number)
             waited += time.monotonic() - begun
-            part, found, embedded = self.one_batch(views, count)
+            part, found, embedded = self.one_batch(views, count, number)
             loss += part / count
             terms = {name: terms.get(name, 0.0) + value.item() / count for name, value in found.items()}
         return loss, terms, embedded, waited
 
-    def one_batch(self, views, count):
-        """Send the gradient of one batch's loss over `count` into the weights."""
+    def one_batch(self, views, count, number):
+        """Send the gradient of the loss of batch `number` over `count` into the weights."""
         settings, pieces = self.settings, []
 
         def embed(name, batch):
-            pieces.append(cached.Pieces(self.student.backbone[name], batch, settings.engine.piece_clips, self.autocast))
+            tower, draws = self.student.backbone[name], self.draws(name, len(batch) // 2, number)
+            if not settings.engine.piece_clips:
+                return tower(batch) if draws is None else tower(batch, draws)
+            pieces.append(cached.Pieces(tower, batch, settings.engine.piece_clips, self.autocast, draws))
             return pieces[-1].embedded
 
         weights = settings.run.lambda_video, settings.run.lambda_audio
         with self.autocast():
-            loss, terms, embedded = self.student(views, *weights, embed if settings.engine.piece_clips else None)
+            loss, terms, embedded = self.student(views, *weights, embed)
         (loss if count == 1 else loss / count).backward()
         for piece in pieces:
             piece.backward()
         return loss.item(), terms, embedded
+
+    def draws(self, name, clips, number):
+        """Return drop path's draws for both views of this process's clips, (2 clips, layers), or None.
+
+        They follow from the clip's place in the whole batch `number`, however that is spread or cut.
+        """
+        layers = getattr(self.student.backbone[name], "drop_paths", 0)
+        if not layers:
+            return None
+        shape = (2, clips * self.group.processes, layers)
+        whole = rng_of(self.seed, "drop path", name, number).random(shape, np.float32)
+        mine = whole[:, clips * self.group.rank : clips * (self.group.rank + 1)]
+        return torch.from_numpy(mine.reshape(-1, layers)).to(self.group.device)
 
     def autocast(self):
         """Return the context in which towers and heads compute: bfloat16 on cuda."""
@@ -141,14 +189,14 @@ class Loop:
                 "lower pretrain.learning_rate, or raise pretrain.temperature or batch_clips",
             )
 
-    def state(self, done):
-        """Return all that the rest of the training depends on, after `done` steps.
+    def state(self):
+        """Return all that the rest of the training depends on.
 
         Every draw of a step is named by (seed, step), so that no generator's state is needed; of what
         feeds the training only the position and what it found broken.
         """
         return {
-            "step": done,
+            "step": self.done,
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "history": self.records.history,

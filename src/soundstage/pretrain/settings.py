@@ -115,6 +115,7 @@ class Settings:
     calibration_batches: int = 4  # batches that set the initial weights' running statistics
     log_steps: int = 10  # a line in metrics.jsonl every so many steps
     checkpoint_steps: int = 50  # a checkpoint every so many steps
+    validation_steps: int = 0  # retrieval on validation films every so many steps; 0 = only at the end
     collapse_variance: float = 1e-3  # stop when the variance of unit embeddings is below this
     engine: Engine = field(default_factory=Engine)
     loader: Loader = field(default_factory=Loader)
