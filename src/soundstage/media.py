@@ -9,7 +9,6 @@ import functools
 import hashlib
 import io
 import json
-import struct
 import subprocess
 import tempfile
 import threading
@@ -19,6 +18,7 @@ import ffmpeg
 import numpy as np
 import soundfile
 
+from soundstage import headers
 from soundstage.errors import UserError
 from soundstage.files import atomic
 from soundstage.units import AUDIO_HZ, VIDEO_FPS
@@ -61,27 +61,8 @@ def _described(path, changed, size):
     if GUESSED in error:  # a bare stream (ADTS, AC-3) has no header; after two seconds of silence 180 s became 2874 s
         for entry in (found["format"], *found["streams"]):
             entry.pop("duration", None)
-    if found["format"].get("format_name") == "wav" and (seconds := _riff_seconds(path)):
-        # ffprobe takes the length of a WAV that was cut from the size of the file
-        found["streams"][0]["duration"] = found["format"]["duration"] = f"{seconds:.6f}"
+    headers.correct(path, found)
     return found
-
-
-def _riff_seconds(path):
-    """Return how long the sound of a WAV is by its own header, in seconds; None when it does not say."""
-    with open(path, "rb") as file:
-        file.seek(12)
-        bytes_per_second = 0
-        while len(head := file.read(8)) == 8:
-            name, size = struct.unpack("<4sI", head)
-            if name == b"data":
-                # a writer that could not seek back leaves 0 or the highest number
-                return size / bytes_per_second if bytes_per_second and 0 < size < 0xFFFFFFFF else None
-            if name == b"fmt ":
-                bytes_per_second = struct.unpack("<8xI", file.read(12))[0]
-                file.seek(-12, 1)
-            file.seek(size + size % 2, 1)
-    return None
 
 
 def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):

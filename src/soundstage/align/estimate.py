@@ -68,11 +68,18 @@ def load(name):
 
 
 def _whole(path, stream, seconds):
-    """Raise UserError when a track's sound, so many seconds of it, stops before the end in its header."""
-    from soundstage.films import inspect, settings
-    from soundstage.media import probe
+    """Raise UserError when a track's sound, so many seconds of it, stops before the end in its header.
 
-    trouble = inspect.track_trouble(probe(path), stream, round(seconds * AUDIO_HZ), [], settings.Settings())
+    Where the header speaks of the file alone, its sound or its picture has to reach that end.
+    """
+    from soundstage.films import inspect, settings
+    from soundstage.media import declared_seconds, picture_times, probe
+
+    described, wanted = probe(path), settings.Settings()
+    trouble = inspect.track_trouble(described, stream, round(seconds * AUDIO_HZ), [], wanted)
+    unsaid = declared_seconds(described, inspect.audio_streams(described)[stream]) is None
+    if unsaid and not trouble and inspect.film_end_trouble(described, [seconds], wanted):
+        trouble = inspect.film_end_trouble(described, [seconds, *picture_times(path)[-1:]], wanted)
     if trouble.startswith("truncated"):
         raise UserError(trouble, path, "copy it again, or cut it where it ends: ffmpeg -i FILE -c copy NEW")
 

@@ -53,7 +53,7 @@ def declared_picture_seconds(described):
     """Return how long the picture says that it lasts, in seconds, or None."""
     declared = declared_seconds(described, picture_stream(described))
     if declared is None and len(described["streams"]) == 1:
-        declared = float(described["format"].get("duration", 0)) or None
+        declared = _file_seconds(described)
     return declared
 
 
@@ -69,6 +69,8 @@ def track_trouble(described, number, samples, complaints, settings):
     picture = picture_stream(described)
     start = float(stream.get("start_time", 0)) - float((picture or {}).get("start_time", 0))
     declared = declared_seconds(described, stream)
+    if declared is None and len(described["streams"]) == 1:
+        declared = _file_seconds(described)
     expected = None if declared is None else declared + start
     short = _short("the track", samples / AUDIO_HZ, expected, settings)
     if short or len(complaints) <= settings.max_decode_errors:
@@ -81,8 +83,12 @@ def film_end_trouble(described, ends_seconds, settings):
 
     ends_seconds: where its streams end, picture and tracks; the longest must reach the end.
     """
-    declared = float(described["format"].get("duration", 0)) or None
-    return _short("the file", max(ends_seconds), declared, settings)
+    return _short("the file", max(ends_seconds), _file_seconds(described), settings)
+
+
+def _file_seconds(described):
+    """Return how long a file says that it is, its longest stream that is, in seconds; None when it does not say."""
+    return float(described["format"].get("duration", 0)) or None
 
 
 def audio_streams(described):
