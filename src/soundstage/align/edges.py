@@ -14,7 +14,7 @@ ENOUGH_SUPPORT = 0.7
 CLIP = 1.5
 FREE_BLOCKS = 8  # so short a gap without a sign of shared sound is none
 GAP_TIMES = 2
-LEAST_BLOCKS = 4  # so short a stretch, apart from all others, is chance
+LEAST_WEIGHT, TOP_WEIGHT = 4, 5  # of a stretch apart from all others, else it is chance; of one block
 SAMPLE_FRAMES = 60000  # ten minutes tell well enough what chance does
 
 
@@ -43,8 +43,8 @@ def supported(values, spread, core):
     core: (first, last) block of the part where agreement is expected. Where single seconds say too
     little there, 4 or 16 seconds together are asked, but not to widen a stretch that single seconds support.
     """
-    blocks = len(values) // BLOCK_FRAMES
-    means = values[: blocks * BLOCK_FRAMES].reshape(blocks, BLOCK_FRAMES).mean(axis=1)
+    means = _means(values)
+    blocks = len(means)
     found = means > SUPPORT_Z * spread
     single = found
     inside = slice(*core) if core[0] < core[1] else slice(None)
@@ -56,7 +56,7 @@ def supported(values, spread, core):
         even = np.minimum(means, CLIP * wanted)
         windows = np.convolve(even, np.ones(scale) / scale, "valid") > wanted
         found = found | ((np.convolve(windows, np.ones(scale)) > 0.5) & (means > spread))
-    for first, last in stretches(found, lambda *_: False):
+    for first, last in stretches(found, weights(values, spread), lambda *_: False):
         if single[first:last].mean() >= ENOUGH_SUPPORT:
             found[first:last] = single[first:last]
     return found
@@ -88,25 +88,38 @@ def switch(before, after, missing_seconds, per_second=FRAMES_PER_SECOND):
     return best[len(best) // 2] / per_second
 
 
-def stretches(support, crossed):
+def stretches(support, weight, crossed):
     """Return [(first, last)] of supported blocks (last one past), one over each gap that may be crossed.
 
-    support: (blocks,) bool of one second each. A gap may be at most GAP_TIMES as long as what is supported on either
-    side, so that a block of chance does not reach far; one longer than FREE_BLOCKS is crossed where
-    crossed(first, last) -> bool says so. Stretches shorter than LEAST_BLOCKS fall out.
+    support: (blocks,) bool of one second each; weight: (blocks,) from `weights`. A gap may be at most GAP_TIMES as
+    long as the weight of what is supported on either side, so that a block of chance does not reach far; one longer
+    than FREE_BLOCKS is crossed where crossed(first, last) -> bool says so. Stretches of less weight than LEAST_WEIGHT
+    fall out.
     """
     found = np.nonzero(support)[0]
-    result, before = [], 0
-    for number, block in enumerate(found):
+    left, result = weight[found].sum(), []  # [first, last, weight]
+    for block in found:
         gap = block - result[-1][1] if result else 0
-        wide = gap <= GAP_TIMES * min(before, len(found) - number)
-        if result and wide and (gap <= FREE_BLOCKS or crossed(result[-1][1], block)):
-            result[-1][1] = block + 1
+        wide = bool(result) and gap <= GAP_TIMES * min(result[-1][2], left)
+        if wide and (gap <= FREE_BLOCKS or crossed(result[-1][1], block)):
+            result[-1][1:] = block + 1, result[-1][2] + weight[block]
         else:
-            result.append([block, block + 1])
-            before = 0
-        before += 1
-    return [(int(first), int(last)) for first, last in result if last - first >= LEAST_BLOCKS]
+            result.append([block, block + 1, weight[block]])
+        left -= weight[block]
+    return [(int(first), int(last)) for first, last, total in result if total >= LEAST_WEIGHT]
+
+
+def weights(values, spread):
+    """Return (blocks,) from 1 to TOP_WEIGHT: how many barely supported blocks each of them is worth.
+
+    values: (frames,) agreement; spread: of chance, as in `supported`.
+    """
+    return np.clip(_means(values) / (SUPPORT_Z * spread), 1, TOP_WEIGHT)
+
+
+def _means(values):
+    blocks = len(values) // BLOCK_FRAMES
+    return values[: blocks * BLOCK_FRAMES].reshape(blocks, BLOCK_FRAMES).mean(axis=1)
 
 
 def reached(support, heard, gap):

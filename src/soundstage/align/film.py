@@ -373,7 +373,8 @@ def drawn(piece, limit, joints, spread, sounds, settings):
     if piece.coherent:
         support = heard_on(piece, low, support, reference, track, settings)
     gap = Gaps(piece, low, value, spread, reference, track, settings)
-    parts = [(low + first, min(high, low + last)) for first, last in edges.stretches(support, gap.crossed)]
+    found = edges.stretches(support, edges.weights(value, spread), gap.crossed)
+    parts = [(low + first, min(high, low + last)) for first, last in found]
     result = []
     for number, (start, end) in enumerate(parts):
         outer = (number == 0, number == len(parts) - 1)
