@@ -203,6 +203,15 @@ def test_a_table_that_is_not_configured_is_a_fault_only_where_it_is_asked_for(tr
     assert "MISSING parse.table5" in diagnosed(tree, monkeypatch, capsys, "--tables", "5")[1]
 
 
+def test_labels_of_test_videos_are_needed_by_table_6_alone(tree):
+    overlay(tree, parse={"table6": ["given"]})
+    assert lost(tree) == set()
+    (tree / "llp/labels/ccccccccccc.npy").unlink()
+    assert lost(tree) == {6}
+    (tree / "llp/labels/aaaaaaaaaaa.npy").unlink()
+    assert lost(tree) == {4, 5, 6, 8}
+
+
 def test_rows_of_towers_that_there_are_not_and_remixes_from_shards_are_faults(tree):
     overlay(tree, pretrain={"loader": {"stream": True}})
     assert lost(tree) == {2} and not plans(tree, 2)[0]

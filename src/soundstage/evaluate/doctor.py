@@ -29,6 +29,7 @@ BASE = Path(__file__).parents[3] / "config.yaml"
 SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "config.schema.yaml"
 MOST_NAMED = 3
 INDENT = " " * 10
+LEAST_PERCENT = 1e-9  # one recording for validation shows that there are enough to take some from training
 UNSET = "0" * 64  # a SHA-256 that stands for none
 # What reading a list can raise that its owner's format does not allow.
 UNREADABLE = (UserError, KeyError, ValueError, TypeError, IndexError, AttributeError, OSError)
@@ -100,10 +101,9 @@ def examine(whole, asked=()):
     """Return the `Finding`s of a whole configuration, in the order of its sections; asked: tables."""
     found = unconfigured(whole, asked) + corpus(whole) + separator(whole) + remixes(whole)
     found += parsing(whole) + teachers(whole) + labels(whole) + features(whole)
-    percent = whole["evaluate"]["validation_percent"]
     for (section, name), tables in benchmark_tables(whole).items():
         entry = whole["evaluate"][section][name]
-        found.append(benchmark(f"evaluate.{section}.{name}.folder", name, entry, tables, percent))
+        found.append(benchmark(f"evaluate.{section}.{name}.folder", name, entry, tables))
     found += [timestamp_task(name, path) for name, path in whole["evaluate"]["timestamps"].items()]
     for name, path in whole["evaluate"]["folders"].items():
         found.append(folder(f"evaluate.folders.{name}", path, (), owners.YOURS))
@@ -257,17 +257,17 @@ def teachers(whole):
 
 
 def labels(whole):
-    """Return the findings of labels that were harvested elsewhere, a folder for each modality."""
+    """Return the findings of labels that were harvested elsewhere: of a modality and split, or of a folder not there.
+
+    Tables learn from the training videos' labels, but for table 6, which scores the test videos'.
+    """
     found = {}
     for (data, name, split), tables in needs.by_part(whole, needs.labels).items():
-        splits, before = found.get((data, name), ((), ()))
-        found[data, name] = (*splits, split), tuple(sorted({*before, *tables}))
-    return [
-        finding
-        for (data, name), (splits, tables) in found.items()
-        if "rule" not in whole["teachers"]["labels"][name]
-        for finding in arrays(whole, data, f"teachers.labels.{name}", whole["teachers"]["labels"][name], splits, tables)
-    ]
+        entry = whole["teachers"]["labels"][name]
+        for one in arrays(whole, data, f"teachers.labels.{name}", entry, (split,), ()) if "rule" not in entry else ():
+            one = dataclasses.replace(one, note=f"split {split}" * bool(one.files))
+            found[one] = (*found.get(one, ()), *tables)
+    return [dataclasses.replace(one, tables=tuple(sorted(set(tables)))) for one, tables in found.items()]
 
 
 def features(whole):
@@ -299,7 +299,7 @@ def arrays(whole, data, key, entry, splits, tables):
         about = {"source": owners.arrays(place, data == "llp"), "tables": tables, "pattern": "*.npy"}
         found.append(of_videos(f"{key}.{stream}", place, names, partial(path_of, place), **about))
     # a video without one of the arrays is left out: some must have all of them
-    for split, part in names.items() if not any(one.missing for one in found) else ():
+    for split, part in names.items() if found and not any(one.missing for one in found) else ():
         if not any(all(path_of(place, name).is_file() for place in entry.values()) for name in part):
             found[-1] = faulty(found[-1], [f"no video of the split {split} has a file in every folder of {key}"])
     return found
@@ -344,7 +344,7 @@ def benchmark_tables(whole):
     return {part: used.get(part, ()) for part in every}
 
 
-def benchmark(key, name, entry, tables, validation_percent):
+def benchmark(key, name, entry, tables):
     """Return the finding of one benchmark: its lists can be read, and enough of the clips that they name is there."""
     if entry["folder"] == "studio":
         return made_by_us(key, Path("work/studio/benchmarks", name), tables)
@@ -362,17 +362,17 @@ def benchmark(key, name, entry, tables, validation_percent):
     found = complete(key, place, paths, **about, unit="clips", left_out=left_out)
     if loaded.layout == "lvu" and (absent := [task for task in LVU if task not in {t.name for t in loaded.tasks}]):
         found = faulty(found, [f"tasks missing: {', '.join(absent)}"])
-    return faulty(found, emptied(name, loaded, validation_percent) if found.files else ())
+    return faulty(found, emptied(name, loaded) if found.files else ())
 
 
-def emptied(name, loaded, validation_percent):
+def emptied(name, loaded):
     """Return why the clips that are there do not do: a split, or a class, that has none of them left."""
     kept = [number for number, clip in enumerate(loaded.clips) if clip.path.is_file() and clip.path.stat().st_size]
     recordings = [loaded.clips[number].recording for number in kept]
     faults = []
     for entry, roles in [(f"{name}-{t.name}", t.roles) for t in loaded.tasks] or [(name, loaded.roles)]:
         try:
-            roles = carve(roles[:, kept], recordings, validation_percent, name)
+            roles = carve(roles[:, kept], recordings, LEAST_PERCENT, name)
             check_roles(roles, entry, len(loaded.clips) - len(kept))
         except UserError as error:
             faults.append(error.what)
