@@ -8,6 +8,7 @@ import copy
 import functools
 import hashlib
 import io
+import itertools
 import json
 import subprocess
 import tempfile
@@ -28,6 +29,8 @@ TIMEOUT_SECONDS = 6 * 3600
 OPUS_DELAY_SECONDS = 312 / 48000
 LAVF_FIXED = 60
 EMPTY_FLAC_BYTES = 42
+FAINT = 10 ** (-50 / 20)  # peak of a mono sum in which channels may have cancelled each other
+CANCELLED_TIMES = 10  # so much louder a channel peaks than the sum in which it cancelled
 GUESSED = b"Estimating duration from bitrate"  # ffprobe's warning that a length is its own guess
 
 
@@ -69,25 +72,99 @@ def read_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, channels=1):
     """Return audio stream number `stream` as float32 in [-1, 1]; sample 0 is picture time 0.
 
     Shape (samples,) for one channel, else (samples, channels). A stream that starts late is
-    preceded by silence, one that starts early is cut. UserError when it cannot be read.
+    preceded by silence, one that starts early is cut. One channel is the sum of all, but for those
+    that cancel each other: see `_uncancelled`. UserError when it cannot be read.
     """
-    source = _audio_on_picture_time(path, stream, sample_rate_hz)
+    samples = _decoded(path, stream, sample_rate_hz, channels)
+    if channels > 1:
+        return samples.reshape(-1, channels)
+    channel = _uncancelled(path, stream, [samples])
+    return samples if channel is None else _decoded(path, stream, sample_rate_hz, 1, channel)
+
+
+def _decoded(path, stream, sample_rate_hz, channels, channel=None):
+    """Return a stream's samples as float32, those of several channels in turn; channel: only this one of its."""
+    source = _audio_on_picture_time(path, stream, sample_rate_hz, channel)
     # copyts: otherwise ffmpeg moves all streams by the earliest one's start, an Opus stream's delay
     target = source.output("pipe:", format="f32le", ac=channels, ar=sample_rate_hz, copyts=None)
     out, _ = _run(_command(target), path)
-    samples = np.frombuffer(out, np.float32)
-    return samples if channels == 1 else samples.reshape(-1, channels)
+    return np.frombuffer(out, np.float32)
 
 
 def stream_audio(path, stream=0, sample_rate_hz=AUDIO_HZ, block_samples=1 << 18):
     """Yield what `read_audio` returns, for one channel, in blocks: a film never lies in memory whole.
 
-    UserError when it cannot be read, also half-way.
+    A stream that begins faintly is decoded once more from its start, when it is known whether its
+    channels cancel. UserError when it cannot be read, also half-way.
     """
-    source = _audio_on_picture_time(path, stream, sample_rate_hz)
+    blocks = _blocks(path, stream, sample_rate_hz, block_samples)
+    first = next(blocks, np.zeros(0, np.float32))
+    if _faint(first):
+        channel = _uncancelled(path, stream, itertools.chain([first], blocks))
+        yield from _blocks(path, stream, sample_rate_hz, block_samples, channel)
+    else:
+        yield first
+        yield from blocks
+
+
+def _blocks(path, stream, sample_rate_hz, block_samples, channel=None):
+    """Yield a stream's mono sum, or one channel of it, in blocks of float32."""
+    source = _audio_on_picture_time(path, stream, sample_rate_hz, channel)
     target = source.output("pipe:", format="f32le", ac=1, ar=sample_rate_hz, copyts=None)
     for data in _stream(_command(target), 4 * block_samples, path, "sound"):
         yield np.frombuffer(data[: len(data) // 4 * 4], np.float32)
+
+
+def read_passage(path, stream, first, count):
+    """Return samples first (0 or more) to first + count of what `read_audio` returns at 48 kHz, fewer at its end.
+
+    What lies before is decoded and let go: a seek is off by up to a millisecond in Matroska, by more
+    in others, and a codec's state differs after it.
+    """
+    parts, at = [np.zeros(0, np.float32)], 0
+    for block in stream_audio(path, stream):
+        parts.append(block[max(0, first - at) : max(0, first + count - at)])
+        at += len(block)
+        if at >= first + count:
+            break
+    return np.concatenate(parts)
+
+
+def _faint(samples):
+    """Return whether samples are so quiet that channels may have cancelled each other in them; not if one is NaN."""
+    return bool(np.abs(samples).max(initial=0.0) <= FAINT)
+
+
+def _uncancelled(path, stream, blocks):
+    """Return the number of the channel that stands for a stream whose channels cancel each other, or None.
+
+    blocks: the mono sum, looked at up to the first that is not faint. When all of it stays below -50
+    dBFS, and the loudest channel's peak is 20 dB above its, as with stereo of opposite polarity, that
+    channel is the sound; else the sum is.
+    """
+    track = [x for x in probe(path)["streams"] if x.get("codec_type") == "audio"][stream]
+    channels, peak = int(track.get("channels", 1)), 0.0
+    if channels < 2:
+        return None
+    for block in blocks:
+        if not _faint(block):
+            return None
+        peak = max(peak, float(np.abs(block).max(initial=0.0)))
+    peaks, powers = _channel_levels(path, stream, channels)
+    loudest = int(np.argmax(powers))
+    return loudest if peaks[loudest] > max(FAINT, CANCELLED_TIMES * peak) else None
+
+
+def _channel_levels(path, stream, channels):
+    """Return ((channels,) peaks, (channels,) sums of squares) of a stream."""
+    source = ffmpeg.input(url(path), **SAFE_INPUT)[f"a:{stream}"]
+    target = source.output("pipe:", format="f32le", ac=channels)
+    peaks, powers, size = np.zeros(channels), np.zeros(channels), 4 * channels
+    for data in _stream(_command(target), size << 17, path, "sound"):
+        block = np.frombuffer(data[: len(data) // size * size], np.float32).reshape(-1, channels)
+        peaks = np.maximum(peaks, np.abs(block).max(axis=0, initial=0.0))
+        powers += np.square(block, dtype=np.float64).sum(axis=0)
+    return peaks, powers
 
 
 def stretched(samples, tempo, sample_rate_hz=AUDIO_HZ):
@@ -114,10 +191,18 @@ def stretched(samples, tempo, sample_rate_hz=AUDIO_HZ):
 def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
     """Write one audio stream as mono 16-bit FLAC, sample 0 at picture time 0; the same bytes always.
 
-    Nothing of the sound is held in memory. Returns (samples written, decoder's complaints: list of
-    str). `out` should be a temporary path of `files.atomic`. UserError when it cannot be read.
+    Nothing of the sound is held in memory. Channels that cancel each other are treated as by
+    `read_audio`. Returns (samples written, decoder's complaints: list of str). `out` should be a
+    temporary path of `files.atomic`. UserError when it cannot be read.
     """
-    source = _audio_on_picture_time(path, stream, sample_rate_hz)
+    found = _extracted(path, stream, out, sample_rate_hz)
+    blocks = () if _is_empty_flac(out) else soundfile.blocks(out, 1 << 18, dtype="float32")
+    channel = _uncancelled(path, stream, blocks)
+    return found if channel is None else _extracted(path, stream, out, sample_rate_hz, channel)
+
+
+def _extracted(path, stream, out, sample_rate_hz, channel=None):
+    source = _audio_on_picture_time(path, stream, sample_rate_hz, channel)
     exact = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "threads": 1}
     target = source.output(url(out), format="flac", sample_fmt="s16", ac=1, ar=sample_rate_hz, copyts=None, **exact)
     _, error = _run(_command(target), path)
@@ -125,8 +210,11 @@ def extract_flac(path, stream, out, sample_rate_hz=AUDIO_HZ):
     return flac_samples(out), [line.strip() for line in lines]
 
 
-def _audio_on_picture_time(path, stream, sample_rate_hz):
-    """Return the ffmpeg stream of one audio stream, filled or cut so that it starts with the picture."""
+def _audio_on_picture_time(path, stream, sample_rate_hz, channel=None):
+    """Return the ffmpeg stream of one audio stream, filled or cut so that it starts with the picture.
+
+    channel: number of the only channel that is wanted, else all.
+    """
     described = probe(path)
     tracks = [x for x in described["streams"] if x.get("codec_type") == "audio"]
     if stream >= len(tracks):
@@ -134,6 +222,7 @@ def _audio_on_picture_time(path, stream, sample_rate_hz):
         raise UserError(what, path, "streams are counted from 0 among the file's audio streams")
     first = round(origin_seconds(described, tracks[stream]) * AUDIO_HZ)
     source = ffmpeg.input(url(path), **SAFE_INPUT)[f"a:{stream}"]
+    source = source if channel is None else source.filter("pan", **{"mono|c0": f"c{channel}"})
     placed = source.filter("aresample", AUDIO_HZ, **{"async": 1, "first_pts": first})
     # a second filter, because one that also lowers the rate may miss the start by some milliseconds
     return placed if sample_rate_hz == AUDIO_HZ else placed.filter("aresample", sample_rate_hz)
@@ -368,13 +457,13 @@ def _decoded_frames(container, chosen):
             yield numbers.get(frame.pts), frame
 
 
-def write_flac(path, samples, sample_rate_hz=AUDIO_HZ):
-    """Write float samples in [-1, 1] as 16-bit FLAC, atomically; returns how many were clipped."""
+def write_flac(path, samples, sample_rate_hz=AUDIO_HZ, container="FLAC"):
+    """Write float samples in [-1, 1] as 16-bit FLAC or WAV, atomically; returns how many were clipped."""
     samples = np.asarray(samples)
     if not np.isfinite(samples).all():
         raise UserError("expected finite samples, found NaN or infinity", path)
     with atomic(path) as temporary:
-        return _write_flac(temporary, samples, sample_rate_hz)
+        return _write_flac(temporary, samples, sample_rate_hz, container)
 
 
 def write_empty_flac(path, sample_rate_hz=AUDIO_HZ):
@@ -399,10 +488,10 @@ def flac_bytes(samples, sample_rate_hz=AUDIO_HZ):
     return target.getvalue(), clipped
 
 
-def _write_flac(target, samples, sample_rate_hz):
+def _write_flac(target, samples, sample_rate_hz, container="FLAC"):
     clipped = int((np.abs(samples) > 1).sum())
     whole = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
-    soundfile.write(target, whole, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    soundfile.write(target, whole, sample_rate_hz, format=container, subtype="PCM_16")
     return clipped
 
 
