@@ -179,11 +179,3 @@ def _name(broken):
         say(f"left out: {key}: {reason}")
     if len(broken) > NAMED:
         say(f"left out: {len(broken) - NAMED} more that cannot be described")
-
-
-def by_film(paths):
-    """Return {film: its shards}, films and shards in order; the shards hold a clip that can be described."""
-    films = {}
-    for path in paths:
-        films.setdefault(_counted(listing(path)[0])[0][0][0], []).append(path)
-    return dict(sorted(films.items()))
