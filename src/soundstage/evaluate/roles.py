@@ -61,15 +61,11 @@ def carve(roles, groups, percent, *seed_parts):
         training = np.flatnonzero(role == TRAIN)
         if (role == VALID).any() or not len(training):
             continue
-        names = np.unique(groups[training])
-        order = rng_of(*seed_parts, rotation).permutation(len(names))
-        wanted, taken = len(training) * percent / 100, 0
-        for name in names[order][:-1]:
-            if taken >= wanted:
-                break
-            clips = training[groups[training] == name]
-            role[clips] = VALID
-            taken += len(clips)
+        names, group, sizes = np.unique(groups[training], return_inverse=True, return_counts=True)
+        order = rng_of(*seed_parts, rotation).permutation(len(names))[:-1]
+        before = np.cumsum(sizes[order]) - sizes[order]
+        chosen = order[before < len(training) * percent / 100]
+        role[training[np.isin(group, chosen)]] = VALID
     return roles
 
 

@@ -87,7 +87,7 @@ def read_array(folder, name):
         value = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         return None, "missing"
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         return None, "unreadable"
     if not np.isfinite(value).all():
         return None, "not finite"
