@@ -88,7 +88,7 @@ def device():
 def placed(features, labels):
     """Return ((rows, dim), (rows, classes)) float32 tensors on `device`; UserError if an embedding is not finite."""
     features = torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32))
-    if not features.isfinite().all():
+    if not all(part.isfinite().all() for part in features.split(PIECE)):  # at once it takes a copy of all
         raise UserError("expected finite embeddings, found NaN or infinity")
     return features.to(device()), torch.from_numpy(np.array(labels, np.float32)).to(device())
 
