@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from pathlib import Path
 
 from soundstage.errors import UserError
 from soundstage.settings import load
@@ -38,6 +39,26 @@ def _reader(cls):
         return load(cls, text)
 
     return read
+
+
+def output(*suffixes):
+    """Return an argument's type: the name of a file that can be written, ending in one of the suffixes, if any.
+
+    UserError before the work starts, not after it.
+    """
+
+    def check(text):
+        path = Path(text)
+        if path.is_dir():
+            raise UserError("expected the name of a file to write, found a folder", path)
+        stranger = next((folder for folder in path.parents if folder.exists() and not folder.is_dir()), None)
+        if stranger:
+            raise UserError("expected a folder to write into, found a file", stranger)
+        if suffixes and path.suffix.lower() not in suffixes:
+            raise UserError(f"expected a name that ends in {' or '.join(suffixes)}", path)
+        return text
+
+    return check
 
 
 def run(main):

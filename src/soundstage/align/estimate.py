@@ -18,6 +18,7 @@ import numpy as np
 from soundstage import cli
 from soundstage.align import coarse, film, shots
 from soundstage.align.features import ALIGN_HZ, INT16_ONE, decimate
+from soundstage.align.plot import FORMATS
 from soundstage.align.settings import Settings
 from soundstage.errors import UserError
 from soundstage.files import write_json
@@ -32,17 +33,6 @@ def place(name):
     """Return (path, number of the audio stream) of FILE or FILE:a:N."""
     found = re.fullmatch(r"(.+):a:(\d+)", str(name), re.DOTALL)
     return (found[1], int(found[2])) if found else (str(name), 0)
-
-
-def read(name):
-    """Return 48 kHz mono float32 samples of FILE or FILE:a:N, sample 0 at picture time 0.
-
-    UserError when it cannot be read or is not finite.
-    """
-    from soundstage.media import read_audio
-
-    path, stream = place(name)
-    return _finite(read_audio(path, stream), path)
 
 
 def _finite(samples, path):
@@ -149,8 +139,9 @@ def _arguments():
     parser.add_argument("--reference", metavar="FILE", help="the original track")
     parser.add_argument("--track", metavar="FILE", help="the dub")
     parser.add_argument("--pair", nargs=2, action="append", metavar=("REFERENCE", "TRACK"), help="a shot to pool")
-    parser.add_argument("--out", required=True, metavar="OUT.json")
-    parser.add_argument("--plot", metavar="OUT.png", help="a picture of the lag over time")
+    picture = {"metavar": "OUT.png", "type": cli.output(*FORMATS)}
+    parser.add_argument("--out", required=True, metavar="OUT.json", type=cli.output())
+    parser.add_argument("--plot", **picture, help="a picture of the lag over time: .png, .jpg, .svg or .pdf")
     cli.add_settings(parser, Settings)
     arguments = parser.parse_args()
     single = arguments.reference is not None and arguments.track is not None

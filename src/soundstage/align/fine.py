@@ -39,15 +39,13 @@ class Line:
 
     offset_seconds is at reference time 0; slope_error: its standard error; residual_seconds: the
     spread of the windows round the line, or how far its first or last third is off;
-    support: (windows,) z at the line; score: pooled z;
-    control: what shuffled windows of the same files reach.
+    score: pooled z; control: what shuffled windows of the same files reach.
     """
 
     offset_seconds: float
     slope: float
     slope_error: float
     residual_seconds: float
-    support: np.ndarray
     score: float
     control: float
 
@@ -125,10 +123,9 @@ def fit(pairing, slopes, level=False, shuffles=5):
     score, slope, column = best_line(curves, slopes)
     coarse = curves.steps[column] + slope * (curves.centers - curves.centers.mean())
     offset, tilt, error, residual = _refine(curves, coarse, level)
-    lag = offset + tilt * curves.centers
     others = [best_line(pairing(shift), slopes)[0] for shift in _shifts(curves, shuffles)]
     control = float(np.median(others)) if others else 0.0
-    return Line(offset, tilt, error, residual, near(curves, lag)[1], score, control)
+    return Line(offset, tilt, error, residual, score, control)
 
 
 def _shifts(curves, shuffles):

@@ -1,5 +1,7 @@
 """One picture that says whether to believe an alignment."""
 
+from pathlib import Path
+
 import numpy as np
 
 from soundstage.align.coarse import TOP_CHANCE
@@ -8,10 +10,12 @@ from soundstage.units import AUDIO_HZ
 
 BAND_HZ = 150, 6000  # what every codec keeps
 CLOSE_SAMPLES = AUDIO_HZ // 20
+# What a picture may be, by its suffix, and what keeps the day and the program out of it.
+FORMATS = {".png": {"Software": None}, ".jpg": None, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 def draw(result, path, names):
-    """Write a PNG: lag over time with its evidence, the segments, the refused stretches.
+    """Write a picture of one of FORMATS: lag over time with its evidence, the segments, the refused stretches.
 
     result: the dict of soundstage.align.estimate; names: list of (reference, track) for the title.
     """
@@ -35,7 +39,7 @@ def draw(result, path, names):
 
 
 def draw_overlay(both, start_seconds, path, title):
-    """Write a PNG: the two sides of a passage over each other, whole and where they agree most.
+    """Write a picture of one of FORMATS: the two sides of a passage over each other, whole and where they agree most.
 
     both: (samples, 2) float32 at 48 kHz, film and aligned dub; start_seconds: of the film.
     """
@@ -74,8 +78,10 @@ def _save(figure, path):
     """Write a figure whole or not at all, and let pyplot forget it."""
     from matplotlib import pyplot
 
+    suffix = Path(path).suffix.lower()
+    pyplot.rcParams["svg.hashsalt"] = "soundstage"  # the same names in it each time
     with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=110, metadata={"Software": None})
+        figure.savefig(temporary, format=suffix[1:], dpi=110, metadata=FORMATS[suffix])
     pyplot.close(figure)
 
 

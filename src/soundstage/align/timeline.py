@@ -21,11 +21,6 @@ def track_seconds(reference_seconds, offset_seconds, rate):
     return offset_seconds + rate * reference_seconds
 
 
-def reference_seconds(seconds_in_track, offset_seconds, rate):
-    """Return the moment of the reference, in seconds, that a moment of the track belongs to."""
-    return (seconds_in_track - offset_seconds) / rate
-
-
 def covers(track_samples, start_seconds, seconds, offset_seconds, rate, sample_rate_hz=AUDIO_HZ):
     """Return True when a track of so many samples holds the whole reference window."""
     first = track_seconds(start_seconds, offset_seconds, rate) * sample_rate_hz

@@ -14,9 +14,10 @@ CONTROL_FLOOR = 6.0  # strength that five unrelated minutes reach at most; the c
 FLOOR_SECONDS, FLOOR_GROWTH = 300, 0.75  # a longer film has more chances: so much more for e times the length
 WORTH_A_LOOK = 0.5  # share of the control from which on a run is measured
 STRONG_RATIO = 1.5  # wave forms that agree so much more than shuffled ones give the line
-# Fitted to planted pairs by benchmarks/align_calibration.py: (a confidence of a half, width) of the
-# strength of the band levels over its control, and of the agreement of the wave forms over its own.
+# (a confidence of a half, width) of the strength of the band levels over its control: fitted to planted
+# pairs by benchmarks/align_calibration.py.
 LEVELS_LOGISTIC = (0.76, 0.07)
+# The same of the agreement of the wave forms over its own: set by hand; that script's counts hold for both.
 WAVES_LOGISTIC = (1.45, 0.10)
 AMBIGUOUS_SHARE = 0.85
 OFFSET_SLACK_SECONDS = 0.1  # a codec's delay does not take an offset beyond the limit
@@ -102,6 +103,7 @@ def _segment(piece, chance, settings):
         "evidence": round(piece.evidence, 3),
         "score": round(piece.score, 3),
         "score_control": round(piece.control, 3),
+        "unheard_seconds": [[round(float(second), 3) for second in stretch] for stretch in piece.unheard],
     }
 
 
