@@ -4,9 +4,13 @@
     python -m soundstage.align.estimate --pair REFERENCE TRACK [--pair ...] --out OUT.json
 
 FILE is any audio or video that ffmpeg reads; FILE:a:2 names its third audio stream. --pair may be
-given several times for shots of one title and language, which are pooled. In OUT.json, inside a
-segment, track_seconds = offset_seconds + rate * reference_seconds; a positive offset means that
-the track is late. Exit code 0 for an answer and for an honest refusal, 2 for unusable input.
+given several times for one title and language. Those below short_seconds are shots: they are pooled,
+at speed 1 and one small common offset, and each is accepted or refused on its own sound at that
+offset. Longer ones are each aligned as a film is, with their own offset, speed and edits. In
+OUT.json, inside a segment, track_seconds = offset_seconds + rate * reference_seconds; a positive
+offset means that the track is late; with several pairs a segment says which `pair` it is of, from 0,
+in whose seconds it is, and, when refused, the `reason`. Exit code 0 for an answer and for an honest
+refusal, 2 for unusable input.
 """
 
 import dataclasses
@@ -16,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from soundstage import cli
-from soundstage.align import coarse, film, shots
+from soundstage.align import coarse, film, pairs, shots
 from soundstage.align.features import ALIGN_HZ, INT16_ONE, decimate
 from soundstage.align.plot import FORMATS
 from soundstage.align.settings import Settings
@@ -24,7 +28,7 @@ from soundstage.errors import UserError
 from soundstage.files import write_json
 from soundstage.units import AUDIO_HZ
 
-VERSION = 2
+VERSION = 3
 LEAST_SECONDS = 0.5
 QUIET_DB = -80.0
 
@@ -74,30 +78,36 @@ def _whole(path, stream, seconds):
         raise UserError(trouble, path, "copy it again, or cut it where it ends: ffmpeg -i FILE -c copy NEW")
 
 
-def estimate(pairs, settings):
-    """Return the alignment of one pair, or of several shots pooled, as a dict for JSON.
+def estimate(given, settings):
+    """Return the alignment of one pair, or of several of one title and language, as a dict for JSON.
 
-    pairs: list of (reference, track), each (n,) float32 at 48 kHz. Keys: accepted, reason, rate,
+    given: list of (reference, track), each (n,) float32 at 48 kHz. Keys: accepted, reason, rate,
     offset_seconds, segments, confidence, control, pitch_corrected, version, settings and, for the
     plot, path (films) or shots.
     """
-    return estimate_low([tuple(decimate(samples) for samples in pair) for pair in pairs], settings)
+    return estimate_low([tuple(decimate(samples) for samples in pair) for pair in given], settings)
 
 
-def estimate_low(pairs, settings):
+def estimate_low(given, settings):
     """Return the same as `estimate` for pairs that are at 16 kHz already, float32 or int16."""
-    reasons = [_unfit(*pair) for pair in pairs]
-    usable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
-    result = _measured(usable, settings) if usable else refused(reasons[0])
+    reasons = [_unfit(*pair) for pair in given]
+    if all(reasons):
+        result = refused(reasons[0]) | {"segments": pairs.lost(given, reasons)}
+    elif len(given) > 1:
+        result = pairs.align(given, reasons, lambda *pair: _film(*pair, settings), settings)
+    else:
+        result = _alone(*given[0], settings)
     return {**result, "version": VERSION, "settings": dataclasses.asdict(settings)}
 
 
-def _measured(pairs, settings):
-    shortest = min(len(samples) for pair in pairs for samples in pair)
-    if len(pairs) == 1 and shortest >= settings.short_seconds * ALIGN_HZ:
-        settings = coarse.fitted(settings, shortest / ALIGN_HZ)
-        return film.align(*(film.sound(samples, settings) for samples in pairs[0]), settings)
-    return shots.align(pairs, settings)
+def _alone(reference, track, settings):
+    long = pairs.seconds((reference, track)) >= settings.short_seconds
+    return _film(reference, track, settings) if long else shots.align([(reference, track)], settings)
+
+
+def _film(reference, track, settings):
+    settings = coarse.fitted(settings, pairs.seconds((reference, track)))
+    return film.align(*(film.sound(samples, settings) for samples in (reference, track)), settings)
 
 
 def _unfit(reference, track):
@@ -138,7 +148,7 @@ def _arguments():
     parser = cli.parser(__doc__)
     parser.add_argument("--reference", metavar="FILE", help="the original track")
     parser.add_argument("--track", metavar="FILE", help="the dub")
-    parser.add_argument("--pair", nargs=2, action="append", metavar=("REFERENCE", "TRACK"), help="a shot to pool")
+    parser.add_argument("--pair", nargs=2, action="append", metavar=("REFERENCE", "TRACK"), help="one of several")
     picture = {"metavar": "OUT.png", "type": cli.output(*FORMATS)}
     parser.add_argument("--out", required=True, metavar="OUT.json", type=cli.output())
     parser.add_argument("--plot", **picture, help="a picture of the lag over time: .png, .jpg, .svg or .pdf")
@@ -161,7 +171,7 @@ def main():
     if arguments.plot:
         from soundstage.align.plot import draw
 
-        draw(result, arguments.plot, names)
+        draw(*pairs.pictured(result, names, arguments.plot))
     cli.say(summary(result))
 
 
@@ -170,9 +180,10 @@ def summary(result):
     if not result["accepted"]:
         return f"refused: {result['reason']}"
     kept = ", pitch kept" if result["pitch_corrected"] else ""
+    good = sum(segment["accepted"] for segment in result["segments"])
     return (
         f"accepted: offset {result['offset_seconds']:+.4f} s, rate {result['rate']:.6f}{kept}, "
-        f"{len(result['segments'])} segment(s), confidence {result['confidence']:.2f}"
+        f"{good} segment(s), confidence {result['confidence']:.2f}"
     )
 
 

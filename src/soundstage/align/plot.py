@@ -122,19 +122,28 @@ def _shots(upper, lower, result):
     """Draw evidence by lag, all shots together, and how each shot supports the lag that was chosen."""
     shots, curve = result.get("shots", []), result.get("curve", {"lags_seconds": [], "evidence": []})
     color = "tab:green" if result["accepted"] else "tab:red"
-    lag, control = 1000 * result["offset_seconds"], result["control"]
+    lag, height = 1000 * result["offset_seconds"], max(curve["evidence"], default=0.0)
     upper.fill_between([1000 * x for x in curve["lags_seconds"]], curve["evidence"], color="tab:blue", linewidth=1)
-    upper.axhline(control, color="tab:red", linestyle="--", label=f"unrelated sound reaches {control:.0f}")
     word = "chosen" if result["accepted"] else "best, not trusted"
-    upper.plot([lag], [result.get("score", 0)], "o", color=color, label=f"{word}: {lag:+.2f} ms", zorder=3)
+    upper.plot([lag], [height], "o", color=color, label=f"{word}: {lag:+.2f} ms", zorder=3)
     for shot in shots if len(shots) > 1 else []:
         upper.plot([1000 * shot["offset_seconds"]], [0], "^", color="black", clip_on=False, markersize=5)
     alone = "; triangles: each shot alone" if len(shots) > 1 else ""
-    upper.set(xlabel=f"lag of the track, ms{alone}", ylabel="evidence (z), all shots")
-    upper.set_ylim(0, 1.25 * max([control, *curve["evidence"]]))
-    upper.legend(loc="upper right", ncols=2)
-    names = [f"shot {number}" for number in range(len(shots))]
-    lower.barh(names, [shot["score_at_common"] for shot in shots], height=0.6, color=color)
-    lower.axvline(control, color="tab:red", linestyle="--")
-    lower.set_ylim(len(shots) - 0.2 if len(shots) > 1 else 1, -1 if len(shots) == 1 else -0.8)
-    lower.set(xlabel="evidence (z) of each shot at that lag")
+    upper.set(xlabel=f"lag of the track, ms{alone}", ylabel="agreement (z), all shots")
+    upper.set_ylim(0, 1.25 * max(height, 10.0))
+    upper.legend(loc="upper right")
+    _bars(lower, shots, {segment.get("pair", 0): segment["accepted"] for segment in result["segments"]})
+
+
+def _bars(axis, shots, accepted):
+    """Draw each shot's evidence at the common lag beside what chance reaches; accepted: by pair."""
+    places = [shot.get("pair", number) for number, shot in enumerate(shots)]
+    colors = ["tab:green" if accepted.get(place) else "tab:red" for place in places]
+    names = [f"shot {place}" for place in places]
+    axis.barh(names, [shot["evidence"] for shot in shots], height=0.6, color=colors)
+    chance = [shot["control"] for shot in shots]
+    axis.plot(chance, names, "|", color="black", markersize=14, label="what unrelated sound reaches")
+    axis.set_xlim(0, max([12.0, *(1.05 * shot["evidence"] for shot in shots)]))
+    axis.set_ylim(len(shots) - 0.2 if len(shots) > 1 else 1, -1 if len(shots) == 1 else -0.8)
+    axis.set(xlabel="evidence (z) of each shot at that lag")
+    axis.legend(loc="lower right")

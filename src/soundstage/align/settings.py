@@ -4,6 +4,24 @@ from dataclasses import dataclass
 
 from soundstage.errors import UserError
 
+RANGES = {  # least and most of each field, in its unit
+    "max_offset_seconds": (0.01, 7200),
+    "short_seconds": (3, 120),  # a shot costs memory for all its windows at once
+    "short_max_offset_seconds": (0.01, 5),  # more than shots of a title lie round their common offset
+    "chunk_seconds": (0.5, 600),
+    "chunk_hop_seconds": (0.1, 600),
+    "jump_penalty": (0, 1000),
+    "window_seconds": (0.05, 60),
+    "window_hop_seconds": (0.01, 60),
+    "margin_seconds": (0.002, 1),  # more than a window's peak may lie off its line
+    "band_low_hz": (20, 7000),
+    "band_high_hz": (20, 7000),
+    "accept_confidence": (0, 1),
+    "min_shared_share": (0, 1),
+    "extend_seconds": (0, 600),
+    "bridge_seconds": (0, 7200),
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,13 +44,12 @@ class Settings:
     bridge_seconds: float = 60.0  # longest stretch without a sign of shared sound that a segment crosses, seconds
 
     def __post_init__(self):
-        if not 0 < self.band_low_hz < self.band_high_hz <= 7000:
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
+            if not least <= value <= most:  # NaN too
+                raise UserError(f"expected {least:g} to {most:g}, found {value}", f"align.{name}")
+        if self.band_low_hz >= self.band_high_hz:
             raise UserError(
-                f"expected 0 < low < high <= 7000 Hz, found {self.band_low_hz}, {self.band_high_hz}",
+                f"expected low < high, found {self.band_low_hz}, {self.band_high_hz}",
                 "align.band_low_hz, align.band_high_hz",
             )
-        for name in ("chunk_seconds", "chunk_hop_seconds", "window_seconds", "window_hop_seconds"):
-            if getattr(self, name) <= 0:
-                raise UserError("expected a positive length", f"align.{name}")
-        if not 0 <= self.accept_confidence <= 1 or not 0 <= self.min_shared_share <= 1:
-            raise UserError("expected a share between 0 and 1", "align.accept_confidence, align.min_shared_share")
