@@ -134,6 +134,8 @@ class Settings:
             if getattr(self, name) < 1:
                 what = f"expected 1 or more, found {getattr(self, name)}"
                 raise UserError(what, f"pretrain.{name}")
+        if self.validation_steps < 0:
+            raise UserError(f"expected 0 or more, found {self.validation_steps}", "pretrain.validation_steps")
         if self.batch_clips < 2:
             raise UserError("expected 2 or more, to tell apart", "pretrain.batch_clips")
         if not 0 < self.temperature_minimum <= self.temperature:
