@@ -102,6 +102,8 @@ def _film(upper, lower, result):
         shown += lag if segment["accepted"] else []
         for axis in (upper, lower):
             axis.axvspan(start, end, color=color, alpha=0.1, linewidth=0)
+            for first, last in segment.get("unheard_seconds", ()):
+                axis.axvspan(first, last, facecolor="none", edgecolor="tab:gray", alpha=0.5, hatch="///", linewidth=0)
     label = f"track - {rate:.5f} x reference, s"
     if shown:
         # chunks without shared sound wander over minutes, which would hide the segments
@@ -114,7 +116,8 @@ def _film(upper, lower, result):
     step = centers[1] - centers[0] if len(centers) > 1 else 2.0
     lower.bar(centers, evidence, width=0.8 * step, color="tab:blue")
     lower.axhline(TOP_CHANCE, color="tab:red", linestyle="--", label="hardly reached by unrelated sound")
-    lower.set(xlabel="reference, s (green: accepted; red: not trusted; white: not covered)", ylabel="evidence (z)")
+    words = "green: accepted; red: not trusted; white: not covered; hatched: shares nothing"
+    lower.set(xlabel=f"reference, s ({words})", ylabel="evidence (z)")
     lower.legend(loc="upper right")
 
 
