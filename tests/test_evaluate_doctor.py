@@ -54,22 +54,22 @@ def benchmarks(tree):
     hear(tree / "hear", "scene", ["a"])
 
 
-def hear(folder, embedding, labels):
+def hear(folder, embedding, labels, media="x"):
     for split in ("train", "valid", "test"):
         write(folder / f"{split}.json", json.dumps({f"{split}.wav": labels}))
-        write(folder / f"48000/{split}/{split}.wav")
+        write(folder / f"48000/{split}/{split}.wav", media)
     write(folder / "labelvocabulary.csv", "idx,label\n0,a\n")
     metric = "top1_acc" if embedding == "scene" else "event_onset_200ms_fms"
     write(folder / "task_metadata.json", json.dumps({"embedding_type": embedding, "evaluation": [metric]}))
 
 
-def lvu(folder):
+def lvu(folder, media="x"):
     for task in LVU:
         line = {"like_ratio": "3 1 {} tt1", "view_count": "100 {} tt1"}.get(task, "0 a b {} tt1")
         for split, video in zip(("train", "val", "test"), IDS, strict=True):
             write(folder / f"lvu_1.0/{task}/{split}.csv", f"a header\n{line.format(video)}\n")
     for video in IDS:
-        write(folder / f"videos/{video}.mp4")
+        write(folder / f"videos/{video}.mp4", media)
 
 
 def llp(tree):

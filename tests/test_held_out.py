@@ -9,28 +9,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from test_stream import QUICK as STREAMED
+from test_stream import TINY
 
 from soundstage.media import encode_clip, flac_bytes
-from soundstage.model.settings import Inputs, Model
 from soundstage.pretrain import held_out, learner, retrieval, train
 from soundstage.pretrain.group import Group
 from soundstage.pretrain.settings import Engine, Loader, Run, Settings
 from soundstage.settings import dumps
 
-SHAPE = {"mels": 16, "mel_frames": 16, "frames": 4, "resize_height": 18, "resize_width": 32}
-TINY = Model(audio_width=4, video_width=4, tubelet_frames=2, inputs=Inputs(**SHAPE, crop_height=16, crop_width=16))
-QUICK = Settings(
-    model=TINY,
-    steps=5,
-    batch_clips=4,
-    film_clips=2,
-    hidden_dim=8,
-    projection_dim=8,
-    warmup_steps=1,
-    checkpoint_steps=50,
-    log_steps=2,
-    calibration_batches=1,
-    loader=Loader(stream=True, open_shards=4),
+QUICK = dataclasses.replace(
+    STREAMED, steps=5, minimum_dub_clips=Settings().minimum_dub_clips, checkpoint_steps=50, log_steps=2, run=Run()
 )
 ALONE = Group(0, 1, torch.device("cpu"))
 

@@ -1,6 +1,5 @@
 """workflow/config/paper.yaml on a tree of empty stand-ins in the official layouts: what is planned, what is missing."""
 
-import json
 import re
 import subprocess
 import sys
@@ -10,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 import yaml
+from test_evaluate_doctor import hear, lvu
 
 from soundstage.evaluate import doctor
-from soundstage.evaluate.tasks import LVU
 from soundstage.parse.classes import LLP
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,31 +45,6 @@ def films(data):
         tracks += [f"f{number}\t{language}\tmedia/{number}.mkv\t{n}" for n, language in enumerate(LANGUAGES)]
     write(data / "films/films.tsv", "\n".join(["film\tpath\toriginal_language\tsplit", *rows]))
     write(data / "films/tracks.tsv", "\n".join(["film\tlanguage\tpath\tstream", *tracks]))
-
-
-def hear(folder):
-    for split in ("train", "valid", "test"):
-        write(folder / f"{split}.json", json.dumps({f"{split}.wav": ["a"]}))
-        write(folder / f"48000/{split}/{split}.wav")
-    write(folder / "labelvocabulary.csv", "idx,label\n0,a\n")
-    write(folder / "task_metadata.json", json.dumps({"embedding_type": "scene", "evaluation": ["top1_acc"]}))
-
-
-def timestamps(folder):
-    hear(folder)
-    for split in ("train", "valid", "test"):
-        write(folder / f"{split}.json", json.dumps({f"{split}.wav": [{"label": "a", "start": 0, "end": 500}]}))
-    about = {"embedding_type": "event", "evaluation": ["event_onset_200ms_fms"]}
-    write(folder / "task_metadata.json", json.dumps(about))
-
-
-def lvu(data):
-    for task in LVU:
-        line = {"like_ratio": "3 1 {} tt1", "view_count": "100 {} tt1"}.get(task, "0 a b {} tt1")
-        for split, video in zip(("train", "val", "test"), IDS, strict=True):
-            write(data / f"lvu/lvu_1.0/{task}/{split}.csv", f"a header\n{line.format(video)}\n")
-    for video in IDS:
-        write(data / f"lvu/videos/{video}.mp4")
 
 
 def clips(data):
@@ -126,13 +100,14 @@ def tree(tmp_path_factory):
     """A folder in which everything that paper.yaml names is there, every medium empty."""
     folder = tmp_path_factory.mktemp("paper")
     data = folder / "data"
-    for make in (films, clips, lvu, ave, llp):
+    for make in (films, clips, ave, llp):
         make(data)
+    lvu(data / "lvu", "")
     for entry in yaml.safe_load(CONFIG.read_text())["evaluate"]["benchmarks"].values():
         if entry and "/hear/" in entry["folder"]:
-            hear(folder / entry["folder"])
+            hear(folder / entry["folder"], "scene", ["a"], "")
     for folder_name in yaml.safe_load(CONFIG.read_text())["evaluate"]["timestamps"].values():
-        timestamps(folder / folder_name)
+        hear(folder / folder_name, "event", [{"label": "a", "start": 0, "end": 500}], "")
     write(data / "weights/demucs/mdx_extra.yaml", "models: [abc]")
     write(data / "weights/demucs/abc-def.th", "x")
     write(data / "weights/r2plus1d_18.pth", "x")
